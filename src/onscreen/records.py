@@ -1,0 +1,143 @@
+"""The rows of every table, each a frozen dataclass whose annotations are its Parquet schema (see store.py)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Reject:
+    """What could not be measured or was not good enough: data/<stage>/rejects.parquet.
+
+    item: clip_id, face_id or the file's path relative to data.raw, whichever exists at that point.
+    scope: what is lost by it: "clip" (everything), "voice", "face", "dance" or "hq". The rest of the item stays usable.
+    """
+
+    item: str
+    stage: str
+    scope: str
+    code: str
+    detail: str
+    numbers: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One usable clip: data/prepared/clips.parquet.
+
+    source: path relative to data.raw, POSIX separators. start_s, end_s: position of the clip in it.
+    audio: WAV path relative to data/prepared, 16 kHz mono int16, sample 0 = start_s of the video; None without audio.
+    loudness_lufs: integrated loudness (BS.1770); None without audio or below its gate.
+    speech_start_s, speech_end_s: speech segments, seconds from the clip's start, sorted, disjoint.
+    flags: what is noteworthy and not fatal, e.g. "several_people", "no_audio", "no_speech".
+    """
+
+    clip_id: str
+    source: str
+    source_sha256: str
+    start_s: float
+    end_s: float
+    fps: float
+    width: int
+    height: int
+    rotation_deg: int
+    has_audio: bool
+    audio_rate_hz: int
+    audio_channels: int
+    audio: str | None
+    loudness_lufs: float | None
+    speech_s: float
+    speech_start_s: tuple[float, ...]
+    speech_end_s: tuple[float, ...]
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Face:
+    """One person of one clip: data/faces/faces.parquet. person 0 is the clip's main person.
+
+    image: the best frame's aligned crop, path relative to data/faces. time_s: of that frame, from the clip's start.
+    box: x, y, width, height in pixels of the upright frame. landmarks: x0 y0 .. x4 y4 px: the eye, eye, nose, mouth corner,
+    mouth corner as seen from left to right in the image. score: the detector's, 0-1.
+    interocular_px: distance of the eyes; sharpness: variance of the Laplacian of the crop scaled to 112 px; exposure: mean grey 0-1;
+    dynamic_range: p95 - p5 of grey 0-1; yaw, pitch, roll: degrees; completeness: share of the crop that lies inside the frame;
+    quality: 0-1, ranks frames. n_frames: frames pooled into the embedding.
+    people: persons seen in the clip. embedding: (D,) float32, L2 = 1, mean over the frames, of `embedder`.
+    """
+
+    face_id: str
+    clip_id: str
+    source: str
+    source_sha256: str
+    start_s: float
+    person: int
+    people: int
+    image: str
+    time_s: float
+    box: tuple[float, ...]
+    landmarks: tuple[float, ...]
+    score: float
+    interocular_px: float
+    sharpness: float
+    exposure: float
+    dynamic_range: float
+    yaw: float
+    pitch: float
+    roll: float
+    completeness: float
+    quality: float
+    n_frames: int
+    detector: str
+    embedder: str
+    embedding: np.ndarray
+
+    @property
+    def key(self) -> str:
+        """Names this face by content, whatever the file is called; the ledger's key."""
+        return f"{self.source_sha256[:16]}@{round(self.start_s * 1000)}-p{self.person}"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which person a face is: data/identities/identities.parquet, one row a face.
+
+    identity_id: the same person from run to run (the ledger's where it knows the face).
+    distance: cosine distance to the representative's embedding, 0-2. image: path relative to data/identities/deduped_faces.
+    """
+
+    face_id: str
+    clip_id: str
+    source: str
+    identity_id: str
+    is_representative: bool
+    distance: float
+    image: str
+    face_key: str
+
+
+@dataclass(frozen=True)
+class SplitRow:
+    """Which side a face's person is on: data/splits/splits.parquet. split: train, val, test or quarantine."""
+
+    face_id: str
+    clip_id: str
+    identity_id: str
+    split: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A face and a voice of one person: data/splits/pairs.parquet.
+
+    voice_clip_id: the clip whose speech is used. same_source: both come from one source video (same bytes), because the
+    person has no other; such pairs are a stratum of their own in every score.
+    """
+
+    identity_id: str
+    split: str
+    face_id: str
+    voice_clip_id: str
+    same_source: bool

@@ -1,0 +1,154 @@
+"""Tables, JSON and folders on disk: written whole or not at all, and the same bytes for the same content."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import tempfile
+import types
+import typing
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from onscreen.errors import CorruptTable, InputError
+
+Row = TypeVar("Row")
+
+_ARROW: dict[Any, pa.DataType] = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+    tuple[str, ...]: pa.list_(pa.string()),
+    tuple[float, ...]: pa.list_(pa.float64()),
+    tuple[int, ...]: pa.list_(pa.int64()),
+    dict[str, float]: pa.map_(pa.string(), pa.float64()),
+    np.ndarray: pa.list_(pa.float32()),
+}
+
+
+def schema_of(record: type) -> pa.Schema:
+    """The Parquet schema that a record's annotations declare; `X | None` is nullable, everything else is not."""
+    fields = []
+    for name, kind in typing.get_type_hints(record).items():
+        nullable = isinstance(kind, types.UnionType)
+        inner = next(arg for arg in kind.__args__ if arg is not type(None)) if nullable else kind
+        fields.append(pa.field(name, _ARROW[inner], nullable=nullable))
+    return pa.schema(fields)
+
+
+def write_table(path: Path, record: type[Row], rows: Iterable[Row]) -> None:
+    """Write rows as Parquet, atomically. An empty table keeps its schema."""
+    schema = schema_of(record)
+    columns: dict[str, list[Any]] = {name: [] for name in schema.names}
+    for row in rows:
+        for name, column in columns.items():
+            column.append(_to_arrow(getattr(row, name)))
+    table = pa.table({name: pa.array(column, schema.field(name).type) for name, column in columns.items()}, schema)
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read_table(path: Path, record: type[Row]) -> list[Row]:
+    """Read rows written by write_table.
+
+    Raises InputError when the file is missing, CorruptTable when it lacks a column of the record.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} does not exist. Run `dvc repro` (or `dvc pull`) to make it.")
+    schema = schema_of(record)
+    try:
+        table = pq.read_table(path)
+    except pa.ArrowInvalid as error:
+        raise CorruptTable(f"{path} is not a Parquet file: {error}") from error
+    missing = [name for name in schema.names if name not in table.column_names]
+    if missing:
+        raise CorruptTable(f"{path} lacks the columns {', '.join(missing)}. It was written by another version: rerun its stage.")
+    columns = [[_from_arrow(schema.field(name).type, value) for value in table[name].to_pylist()] for name in schema.names]
+    return [record(**dict(zip(schema.names, values, strict=True))) for values in zip(*columns, strict=True)]
+
+
+def _to_arrow(value: Any) -> Any:
+    if isinstance(value, dict):
+        return sorted(value.items())
+    return value
+
+
+def _from_arrow(kind: pa.DataType, value: Any) -> Any:
+    if value is None:
+        return None
+    if pa.types.is_map(kind):
+        return dict(value)
+    if pa.types.is_list(kind):
+        return np.asarray(value, np.float32) if kind.value_type == pa.float32() else tuple(value)
+    return value
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON, atomically, sorted and indented so that git diffs read well. NaN and Infinity are errors, not output."""
+    text = json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON. Raises InputError when the file is missing, CorruptTable when it is not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist. Run `dvc repro` (or `dvc pull`) to make it.") from None
+    except ValueError as error:
+        raise CorruptTable(f"{path} is not JSON: {error}") from error
+
+
+def as_json(record: Any) -> dict[str, Any]:
+    """A record as plain JSON data."""
+    return dataclasses.asdict(record)
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its name when the block ends well, and vanishes when it does not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """An empty folder that replaces `path` when the block ends well; what was there stays when it does not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".tmp-{path.name}-"))
+    try:
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())
+        if path.exists():
+            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".old-{path.name}-"))
+            path.rename(old / "out")
+            temporary.rename(path)
+            shutil.rmtree(old)
+        else:
+            temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

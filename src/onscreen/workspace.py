@@ -1,0 +1,93 @@
+"""Where everything is: the paths of one checkout, its parameters, its item cache and engine. The only place that knows them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from onscreen.cache import FileHashes, ItemCache
+from onscreen.config import Params, load_params
+from onscreen.engine import Engine
+from onscreen.store import write_json
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """root: the checkout (the folder of params.yaml). home: the main checkout, which DVC names to experiments in worktrees
+    ($DVC_ROOT): the item cache, the weights and mlflow.db live there, so that experiments share them."""
+
+    root: Path
+    home: Path
+    params: Params
+    cache_root: Path = field(default=Path())
+
+    @classmethod
+    def open(cls, root: Path | None = None) -> Workspace:
+        """The workspace of the current folder. Raises ConfigError when params.yaml is missing or wrong."""
+        root = (root or Path.cwd()).resolve()
+        home = Path(os.environ.get("DVC_ROOT", root)).resolve()
+        return cls(root, home, load_params(root / "params.yaml"), home / ".cache" / "onscreen")
+
+    @property
+    def raw(self) -> Path:
+        """The input folder; a relative data.raw is relative to the checkout."""
+        return self.root / self.params.data.raw
+
+    @property
+    def prepared(self) -> Path:
+        return self.root / "data" / "prepared"
+
+    @property
+    def faces(self) -> Path:
+        return self.root / "data" / "faces"
+
+    @property
+    def identities(self) -> Path:
+        return self.root / "data" / "identities"
+
+    @property
+    def splits(self) -> Path:
+        return self.root / "data" / "splits"
+
+    @property
+    def hq(self) -> Path:
+        return self.root / "data" / "hq"
+
+    @property
+    def m2p(self) -> Path:
+        return self.root / "data" / "m2p"
+
+    @property
+    def ledger(self) -> Path:
+        return self.root / "data" / "ledger.csv"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
+    def reports(self) -> Path:
+        return self.root / "reports"
+
+    def plots(self, stage: str) -> Path:
+        """The folder of a stage's plots."""
+        return self.reports / "plots" / stage
+
+    def write_metrics(self, stage: str, metrics: dict[str, Any]) -> None:
+        """Write reports/metrics/<stage>.json."""
+        write_json(self.reports / "metrics" / f"{stage}.json", metrics)
+
+    @cached_property
+    def cache(self) -> ItemCache:
+        return ItemCache(self.cache_root / "items")
+
+    @cached_property
+    def hashes(self) -> FileHashes:
+        return FileHashes(self.cache_root)
+
+    @cached_property
+    def engine(self) -> Engine:
+        return Engine(self.cache, self.params.engine.workers, self.params.engine.item_timeout_s)
