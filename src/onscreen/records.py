@@ -105,6 +105,8 @@ class Identity:
 
     identity_id: the same person from run to run (the ledger's where it knows the face).
     distance: cosine distance to the representative's embedding, 0-2. image: path relative to data/identities/deduped_faces.
+    group: smallest Face.key of the cluster that the embeddings alone give. It holds two identities when the ledger knows two
+    in one cluster; split quarantines them if they are on different sides, because they may be one person.
     """
 
     face_id: str
@@ -115,6 +117,7 @@ class Identity:
     distance: float
     image: str
     face_key: str
+    group: str
 
 
 @dataclass(frozen=True)
