@@ -5,8 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from onscreen.console import console, set_up_logging
 from onscreen.errors import OnscreenError
@@ -39,6 +42,45 @@ for _stage, _help in STAGES.items():
     app.command(_stage, help=_help, rich_help_panel="Stages")(_stage_command(_stage))
 
 
+ledger_app = typer.Typer(no_args_is_help=True, help="The memory of who is who and on which side (data/ledger.csv).")
+app.add_typer(ledger_app, name="ledger")
+
+
+@ledger_app.command()
+def freeze() -> None:
+    """Append the faces that the ledger does not know yet; commit the file afterwards."""
+    from onscreen.ledger import freeze as grow
+    from onscreen.ledger import read_ledger, write_ledger
+    from onscreen.records import Identity, SplitRow
+    from onscreen.store import read_table
+    from onscreen.workspace import Workspace
+
+    workspace = Workspace.open()
+    identities = read_table(workspace.identities / "identities.parquet", Identity)
+    splits = read_table(workspace.splits / "splits.parquet", SplitRow)
+    known = read_ledger(workspace.ledger)
+    grown = grow(known, identities, splits)
+    write_ledger(workspace.ledger, grown)
+    console.print(
+        f"{len(grown) - len(known)} faces added, {len(grown)} in data/ledger.csv. Commit it to keep them where they are."
+    )
+
+
+@ledger_app.command()
+def show() -> None:
+    """List the people of the ledger, their sides and their faces."""
+    from onscreen.ledger import read_ledger
+    from onscreen.workspace import Workspace
+
+    people: dict[tuple[str, str], list[str]] = {}
+    for row in read_ledger(Workspace.open().ledger).values():
+        people.setdefault((row.identity_id, row.split), []).append(row.face_id)
+    table = Table("identity_id", "side", "faces", "as")
+    for (identity_id, side), faces in sorted(people.items()):
+        table.add_row(identity_id, side, str(len(faces)), ", ".join(sorted(faces)[:4]))
+    Console().print(table)
+
+
 @app.command()
 def check() -> None:
     """Check params.yaml: every key, type and range."""
@@ -48,6 +90,27 @@ def check() -> None:
     workspace = Workspace.open()
     write_json(workspace.reports / "params_checked.json", {"params.yaml": "valid"})
     console.print("params.yaml is valid")
+
+
+weights_app = typer.Typer(no_args_is_help=True, help="Model files: what there is, and fetching what is missing.")
+app.add_typer(weights_app, name="weights")
+
+
+@weights_app.command("list")
+def weights_list() -> None:
+    """Show every model: whether it is here, where it comes from, its licence, what it was trained on."""
+    from onscreen.weights import print_table
+
+    print_table()
+
+
+@weights_app.command("pull")
+def weights_pull(names: Annotated[list[str] | None, typer.Argument(help="Models; all when none is named.")] = None) -> None:
+    """Fetch the models that are missing and check every file against its sha256."""
+    from onscreen import weights
+
+    weights.ensure(names or list(weights.catalogue()))
+    console.print("all of them are here and right")
 
 
 def main() -> None:
