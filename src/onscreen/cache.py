@@ -26,6 +26,9 @@ from onscreen.errors import InputError, Rejected
 from onscreen.store import atomic_path
 
 
+PACKAGE = "onscreen"
+
+
 @dataclass(frozen=True)
 class Item:
     """What was measured of one input.
@@ -111,11 +114,11 @@ def _imports(source: str) -> list[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.append(node.module)
             names += [f"{node.module}.{alias.name}" for alias in node.names if _is_module(node.module, alias.name)]
-    return [name for name in names if name.split(".")[0] == "onscreen"]
+    return [name for name in names if name.split(".")[0] == PACKAGE]
 
 
 def _is_module(package: str, name: str) -> bool:
-    return package.split(".")[0] == "onscreen" and find_spec(f"{package}.{name}") is not None
+    return package.split(".")[0] == PACKAGE and find_spec(f"{package}.{name}") is not None
 
 
 class FileHashes:

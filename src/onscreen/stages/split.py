@@ -11,6 +11,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
 from onscreen.config import Split
 from onscreen.ledger import LedgerRow, read_ledger
 from onscreen.records import Clip, Face, Identity, Pair, Reject, SplitRow
@@ -36,10 +40,7 @@ def assign(params: Split, identities: Iterable[Identity], ledger: Mapping[str, L
     Identities that share a group may be one person, so they share a side: the one that the ledger gives to any of them, else
     the hash of the smallest of their ids. Two ledger sides in one group: all of it is quarantined until a person decides.
     """
-    groups: dict[str, list[Identity]] = defaultdict(list)
-    for group in _linked(identities):
-        groups[min(row.identity_id for row in group)] += group
-    for first, rows in sorted(groups.items()):
+    for first, rows in sorted((min(row.identity_id for row in group), group) for group in _linked(identities)):
         known = {ledger[row.face_key].split for row in rows if row.face_key in ledger}
         if len(known) > 1:
             side, reason = QUARANTINE, "two_sides"
@@ -50,23 +51,22 @@ def assign(params: Split, identities: Iterable[Identity], ledger: Mapping[str, L
             side, reason = known.pop(), "ledger"
         else:
             side, reason = side_of(first, params), "hash"
-        for row in sorted(rows, key=lambda row: row.face_id):
+        for row in rows:
             yield SplitRow(row.face_id, row.clip_id, row.identity_id, side, reason)
 
 
 def _linked(identities: Iterable[Identity]) -> list[list[Identity]]:
     """Rows that share an identity_id or a group, directly or through others."""
-    members: dict[str, list[Identity]] = {}
-    by_name: dict[str, str] = {}
-    for row in sorted(identities, key=lambda row: row.face_id):
-        roots = {by_name[name] for name in (f"i{row.identity_id}", f"g{row.group}") if name in by_name}
-        root = min(roots, default=row.face_id)
-        for other in roots - {root}:
-            members[root] += members.pop(other)
-            by_name.update({name: root for name, old in by_name.items() if old == other})
-        members.setdefault(root, []).append(row)
-        by_name[f"i{row.identity_id}"] = by_name[f"g{row.group}"] = root
-    return list(members.values())
+    rows = sorted(identities, key=lambda row: row.face_id)
+    ids = {name: number for number, name in enumerate(sorted({row.identity_id for row in rows}))}
+    groups = {name: len(ids) + number for number, name in enumerate(sorted({row.group for row in rows}))}
+    size = len(ids) + len(groups)
+    edges = ([ids[row.identity_id] for row in rows], [groups[row.group] for row in rows])
+    _, labels = connected_components(coo_array((np.ones(len(rows), np.int8), edges), (size, size)), directed=False)
+    linked: dict[int, list[Identity]] = defaultdict(list)
+    for row in rows:
+        linked[int(labels[ids[row.identity_id]])].append(row)
+    return list(linked.values())
 
 
 def pair(splits: Iterable[SplitRow], faces: Mapping[str, Face], voices: Mapping[str, Clip]) -> Iterator[Pair | Reject]:

@@ -1,0 +1,89 @@
+"""Tables and files are written whole or not at all."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from onscreen.errors import CorruptTable, InputError
+from onscreen.records import Clip, Face, Reject
+from onscreen.store import atomic_folder, atomic_path, read_table, schema_of, write_json, write_table
+from records_of import row
+
+
+def test_rows_come_back_as_they_went(tmp_path):
+    clip = row(Clip, clip_id="비디오 🎬", loudness_lufs=None, audio=None, speech_start_s=(0.5, 2.0), flags=("no_audio",))
+    reject = Reject("a", "prepare", "clip", "too_short", "0.5 s", {"duration_s": 0.5, "min_clip_s": 1.0})
+    write_table(tmp_path / "clips.parquet", Clip, [clip])
+    write_table(tmp_path / "rejects.parquet", Reject, [reject])
+    assert read_table(tmp_path / "clips.parquet", Clip) == [clip]
+    assert read_table(tmp_path / "rejects.parquet", Reject) == [reject]
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False), max_size=8))
+def test_embeddings_come_back_to_the_bit(tmp_path_factory, values):
+    path = tmp_path_factory.mktemp("faces") / "faces.parquet"
+    face = row(Face, embedding=np.array(values, np.float32))
+    write_table(path, Face, [face])
+    back = read_table(path, Face)[0].embedding
+    assert back.dtype == np.float32
+    assert back.tobytes() == face.embedding.tobytes()
+
+
+def test_an_empty_table_keeps_its_columns(tmp_path):
+    write_table(tmp_path / "faces.parquet", Face, [])
+    assert read_table(tmp_path / "faces.parquet", Face) == []
+
+
+def test_the_same_rows_give_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        write_table(tmp_path / name, Reject, [Reject("x", "s", "clip", "c", "d", {"b": 1.0, "a": 2.0})])
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_missing_column_is_named(tmp_path):
+    write_table(tmp_path / "t.parquet", Reject, [])
+    with pytest.raises(CorruptTable, match="clip_id"):
+        read_table(tmp_path / "t.parquet", Clip)
+
+
+def test_a_missing_table_says_how_to_make_it(tmp_path):
+    with pytest.raises(InputError, match="dvc repro"):
+        read_table(tmp_path / "none.parquet", Clip)
+
+
+def test_only_optional_columns_are_nullable():
+    schema = schema_of(Clip)
+    assert [name for name in schema.names if schema.field(name).nullable] == ["audio", "loudness_lufs"]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_json_refuses_what_json_cannot_say_and_leaves_no_file(tmp_path, value):
+    with pytest.raises(ValueError, match="Out of range"):
+        write_json(tmp_path / "m.json", {"auc": value})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path):
+    path = tmp_path / "f.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_is_replaced_whole_or_stays(tmp_path):
+    path = tmp_path / "out"
+    with atomic_folder(path) as folder:
+        (folder / "a").write_text("1")
+    with pytest.raises(RuntimeError), atomic_folder(path) as folder:
+        raise RuntimeError
+    assert [file.name for file in path.iterdir()] == ["a"]
+    with atomic_folder(path) as folder:
+        (folder / "b").write_text("2")
+    assert [file.name for file in path.iterdir()] == ["b"]
+    assert list(tmp_path.iterdir()) == [path]
