@@ -25,7 +25,6 @@ import numpy as np
 from onscreen.errors import InputError, Rejected
 from onscreen.store import atomic_path
 
-
 PACKAGE = "onscreen"
 
 
