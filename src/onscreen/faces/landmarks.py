@@ -1,0 +1,67 @@
+"""Five points of a face, and whether a face is there at all: MediaPipe's face mesh (468 points), run by OpenCV's DNN module.
+
+One landmark model serves every detector, so that crops and measures do not depend on which detector found the box.
+It is read by OpenCV because MediaPipe's own runner takes only the bundled FaceLandmarker, which no package carries.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+Box = tuple[float, float, float, float]
+
+_SIDE = 192  # pixels, the model's input
+_MARGIN = 1.5  # the region is 1.5 x the box, as in MediaPipe's face_landmark graph
+# Indices of the mesh's canonical face model. An eye's centre is the mean of its two corners and its two lid middles.
+_EYES = ((33, 133, 159, 145), (263, 362, 386, 374))
+_NOSE_TIP, _MOUTH = 1, (61, 291)
+
+
+class FaceMesh:
+    """Points of the face inside a box."""
+
+    def __init__(self, model: Path) -> None:
+        self._net = cv2.dnn.readNetFromTFLite(str(model))
+        self._names = self._net.getUnconnectedOutLayersNames()
+
+    def __call__(self, image: np.ndarray, box: Box) -> tuple[np.ndarray, float]:
+        """The five points and the probability that this is a face.
+
+        image: (H, W, 3) uint8 RGB. box: x, y, width, height px; may reach out of the image.
+        Returns landmarks (5, 2) float32 px: eye, eye, nose tip, mouth corner, mouth corner, each pair from left to right as
+        seen in the image when the face is upright; and presence in [0, 1].
+        The model wants an upright face: the first pass finds the eyes, the second one sees the region turned by them.
+        """
+        landmarks, presence = self._look(image, box, 0.0)
+        across = landmarks[1] - landmarks[0]
+        return self._look(image, box, float(np.arctan2(across[1], across[0]))) if presence > 0 else (landmarks, presence)
+
+    def _look(self, image: np.ndarray, box: Box, angle: float) -> tuple[np.ndarray, float]:
+        blob, to_image = self.preprocess(image, box, angle)
+        return self.postprocess(self.infer(blob), to_image)
+
+    def preprocess(self, image: np.ndarray, box: Box, angle: float) -> tuple[np.ndarray, np.ndarray]:
+        """The region of the box, turned by angle (radians): (1, 3, 192, 192) float32 in [0, 1]; and the (2, 3) map back."""
+        x, y, width, height = box
+        side = _MARGIN * max(width, height)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * side / _SIDE
+        corner = np.array([x + width / 2, y + height / 2]) - turn @ np.full(2, _SIDE / 2)
+        to_image = np.column_stack([turn, corner])
+        region = cv2.warpAffine(image, to_image, (_SIDE, _SIDE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        return region.astype(np.float32).transpose(2, 0, 1)[None] / 255, to_image
+
+    def infer(self, blob: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The 468 x, y, z values and the presence logit."""
+        self._net.setInput(blob)
+        first, second = self._net.forward(self._names)
+        return (first, second) if first.size > second.size else (second, first)
+
+    def postprocess(self, raw: tuple[np.ndarray, np.ndarray], to_image: np.ndarray) -> tuple[np.ndarray, float]:
+        """Five points in pixels of the image, and the probability of a face."""
+        mesh = raw[0].reshape(-1, 3)[:, :2]
+        points = np.array([*(mesh[list(eye)].mean(0) for eye in _EYES), mesh[_NOSE_TIP], *mesh[list(_MOUTH)]])
+        presence = 1 / (1 + np.exp(-float(raw[1].ravel()[0])))
+        return (points @ to_image[:, :2].T + to_image[:, 2]).astype(np.float32), presence
