@@ -82,6 +82,16 @@ def show() -> None:
 
 
 @app.command()
+def track() -> None:
+    """Record in MLflow every pass it does not know yet (experiments' too) and register this checkout's models."""
+    from onscreen.tracking import track as record
+    from onscreen.workspace import Workspace
+
+    new = record(Workspace.open())
+    console.print(f"{new} new pass{'' if new == 1 else 'es'} recorded")
+
+
+@app.command()
 def check() -> None:
     """Check params.yaml: every key, type and range."""
     from onscreen.store import write_json

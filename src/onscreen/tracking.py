@@ -1,0 +1,173 @@
+"""MLflow: training logs its curves live, and every pass is recorded once, also one that DVC skipped.
+
+The store is sqlite:///<home>/mlflow.db (home: the main checkout, also for experiments in worktrees) unless
+MLFLOW_TRACKING_URI names another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from onscreen.console import log
+from onscreen.lineage import Pass, experiment_passes, flatten, params_digest, workspace_pass
+from onscreen.workspace import Workspace
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EXPERIMENT = "onscreen"
+RECORDED = "onscreen.pass"
+MD5 = "onscreen.md5"
+MODELS = {"models/face_voice": "onscreen-face-voice", "models/hq": "onscreen-hq"}
+_MAX_PARAM = 6000  # characters of a parameter's value that MLflow's store accepts
+
+Log = Callable[[dict[str, float], int], None]
+
+
+@contextmanager
+def training_run(workspace: Workspace, stage: str, params: dict[str, Any]) -> Iterator[Log]:
+    """An MLflow run for one training; yields log(metrics, step), which writes at once, so that curves can be watched.
+
+    A training that raises leaves a run with status FAILED.
+    """
+    client, experiment = connect(workspace.home)
+    tags = {"onscreen.kind": "training", "onscreen.stage": stage, "onscreen.params": params_digest(params), **_dvc_tags()}
+    run = client.create_run(experiment, run_name=stage, tags=tags)
+    _log_batch(client, run.info.run_id, params=dict(flatten(params)))
+
+    def write(metrics: dict[str, float], step: int) -> None:
+        _log_batch(client, run.info.run_id, metrics=metrics, step=step)
+
+    try:
+        yield write
+    except BaseException:
+        client.set_terminated(run.info.run_id, "FAILED")
+        raise
+    client.set_terminated(run.info.run_id, "FINISHED")
+
+
+def track(workspace: Workspace) -> int:
+    """Record every pass that MLflow does not know yet: those of experiments, then the checkout's. Returns how many were new.
+
+    Only the checkout's models are registered: an experiment's lie in DVC's cache until `dvc exp apply` brings them here.
+    """
+    client, experiment = connect(workspace.home)
+    here = workspace_pass(workspace.root)
+    new = [found for found in experiment_passes(workspace.root) if _record(client, experiment, found, workspace)]
+    new += [here] if _record(client, experiment, here, workspace) else []
+    register(client, experiment, here, workspace.root)
+    return len(new)
+
+
+def _record(client: MlflowClient, experiment: str, found: Pass, workspace: Workspace) -> bool:
+    if client.search_runs([experiment], f"tags.`{RECORDED}` = '{found.digest}'", max_results=1):
+        return False
+    tags = {RECORDED: found.digest, "onscreen.kind": "pass", "onscreen.params": params_digest(found.params)}
+    tags |= {"DVC_EXP_NAME": found.name, "DVC_EXP_BASELINE_REV": found.baseline}
+    tags |= {f"md5.{_safe(path)}": md5 for path, md5 in found.md5s().items()}
+    run = client.create_run(experiment, run_name=f"pass {found.name} {found.digest[:8]}", tags=tags)
+    run_id = run.info.run_id
+    numbers = {name: value for name, value in flatten(found.metrics) if isinstance(value, int | float)}
+    _log_batch(client, run_id, params=dict(flatten(found.params)), metrics=numbers)
+    client.log_dict(run_id, found.metrics, "metrics.json")
+    client.log_dict(run_id, found.lock, "dvc.lock.json")
+    if found.name == "workspace" and (workspace.reports / "report.html").is_file():
+        client.log_artifact(run_id, str(workspace.reports / "report.html"))
+    client.set_terminated(run_id, "FINISHED")
+    return True
+
+
+def register(client: MlflowClient, experiment: str, found: Pass, root: Path) -> None:
+    """Register the checkout's models, one version for each content of a model's folder."""
+    import mlflow
+
+    md5s = found.md5s()
+    for path, name in MODELS.items():
+        if path not in md5s or not any((root / path).glob("*.safetensors")):
+            log.info("%s: no weights, nothing to register", path)
+            continue
+        with contextlib.suppress(mlflow.exceptions.MlflowException):
+            client.create_registered_model(name)
+        versions = client.search_model_versions(f"name = '{name}'")
+        if any(version.tags.get(MD5) == md5s[path] for version in versions):
+            continue
+        (run,) = client.search_runs([experiment], f"tags.`{RECORDED}` = '{found.digest}'", max_results=1)
+        version = _log_model(run.info.run_id, root, path, name)
+        client.set_model_version_tag(name, version, MD5, md5s[path])
+        log.info("%s: registered as %s, version %s", path, name, version)
+
+
+def _log_model(run_id: str, root: Path, path: str, name: str) -> str:
+    import mlflow
+
+    from onscreen.matching import serving
+
+    with mlflow.start_run(run_id=run_id):
+        logged = mlflow.pyfunc.log_model(
+            name=path.split("/")[1],
+            python_model=serving.__file__,
+            artifacts={"model": str(root / path)},
+            code_paths=[str(Path(serving.__file__).parents[1])],
+            pip_requirements=list(serving.REQUIREMENTS),
+            registered_model_name=name,
+        )
+    mlflow.MlflowClient().set_terminated(run_id, "FINISHED")
+    return str(logged.registered_model_version)
+
+
+def connect(home: Path) -> tuple[MlflowClient, str]:
+    """A client of the tracking store and the id of onscreen's experiment; both are made where they do not exist."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    import mlflow
+    from filelock import FileLock
+
+    path = home / "mlflow.db"
+    mlflow.set_tracking_uri(uri or f"sqlite:///{path}")
+    (home / ".cache").mkdir(parents=True, exist_ok=True)
+    with FileLock(home / ".cache" / "mlflow.lock"):  # several processes on a fresh database crash each other
+        client = mlflow.MlflowClient()
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        if experiment is None:
+            place = None if uri else (home / "mlartifacts").as_uri()
+            experiment = client.get_experiment(client.create_experiment(EXPERIMENT, artifact_location=place))
+            if uri is None:
+                with contextlib.closing(sqlite3.connect(path)) as db:
+                    db.execute("PRAGMA journal_mode=WAL")  # readers, such as the UI, do not block a training that writes
+    return client, experiment.experiment_id
+
+
+def _log_batch(
+    client: MlflowClient,
+    run_id: str,
+    *,
+    params: dict[str, Any] | None = None,
+    metrics: dict[str, float] | None = None,
+    step: int = 0,
+) -> None:
+    from mlflow.entities import Metric, Param
+
+    now = int(time.time() * 1000)
+    points = [Metric(_safe(name), float(value), now, step) for name, value in (metrics or {}).items()]
+    texts = [Param(_safe(name), str(value)[:_MAX_PARAM]) for name, value in (params or {}).items()]
+    for start in range(0, len(points), 900):  # one request holds up to 1,000 metrics
+        client.log_batch(run_id, metrics=points[start : start + 900])
+    for start in range(0, len(texts), 90):  # and up to 100 parameters
+        client.log_batch(run_id, params=texts[start : start + 90])
+
+
+def _safe(name: str) -> str:
+    """A name that MLflow accepts."""
+    return re.sub(r"[^\w\-. /:]", "_", name)
+
+
+def _dvc_tags() -> dict[str, str]:
+    return {name: os.environ[name] for name in ("DVC_EXP_NAME", "DVC_EXP_BASELINE_REV") if name in os.environ}
