@@ -1,0 +1,254 @@
+"""Pictures: frames sampled from a clip, frames re-timed to a constant rate, and video files written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain, dropwhile, islice, pairwise, takewhile
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from onscreen.errors import Rejected
+from onscreen.media.audio import Audio
+from onscreen.media.container import decode_from, display_size, open_media, picture_stream, quarter_turns
+from onscreen.store import atomic_path
+
+_CLOCK_ERROR_S = 0.001  # containers that count in milliseconds put a frame up to half of one beside its time
+_AAC_RATES_HZ = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
+_Timed: TypeAlias = tuple[float, Any]  # seconds on the file's clock, av.VideoFrame
+_Choice: TypeAlias = Callable[[Iterator[_Timed]], list[_Timed]]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture. time_s: seconds from the clip's start. image: (H, W, 3) uint8 RGB, upright, square pixels."""
+
+    time_s: float
+    image: np.ndarray
+
+
+def sample_frames(path: Path, start_s: float, end_s: float, count: int, mode: Literal["keyframes", "first"]) -> list[Frame]:
+    """Up to count frames that start within the clip (start_s to end_s, seconds on the file's clock), in order of time.
+
+    "keyframes": keyframes spread evenly, filled up with other frames spread over the clip, so that every clip gives `count` frames
+    unless it has fewer. "first": the first frame that decodes, and no other.
+    Raises Rejected: no_frames when none decodes between the two times, and what open_media raises.
+    """
+    if mode == "first":
+        found = _images(path, start_s, end_s, lambda frames: list(islice(frames, 1)))
+    else:
+        found = _images(path, start_s, end_s, lambda frames: _evenly(_thinned(frames, 2 * count), count), keys_only=True)
+        if len(found) < count:
+            times = [time_s for time_s, _ in found]
+            found += _images(path, start_s, end_s, lambda frames: _farthest(_thinned(frames, 2 * count), times, count))
+    if not found:
+        raise Rejected("no_frames", "no frame can be decoded between the two times", {"start_s": start_s, "end_s": end_s})
+    return [Frame(max(0.0, time_s - start_s), image) for time_s, image in sorted(found, key=itemgetter(0))]
+
+
+def constant_rate_frames(path: Path, start_s: float, end_s: float, fps: float) -> Iterator[Frame]:
+    """Yield floor((end_s - start_s) * fps) frames; frame i is what is on screen at start_s + i / fps.
+
+    A picture that starts late by no more than one frame counts from the start, as players show it.
+    Raises Rejected: no_frames, picture_starts_late, picture_ends_early (with the numbers): nothing stands in for what is not there.
+    """
+    count, wanted = int((end_s - start_s) * fps + 1e-6), 0
+    with _pictures(path, start_s) as (stream, decoded):
+        frames = _on_screen(decoded, start_s)
+        first = next(frames, None)
+        if first is None:
+            raise Rejected("no_frames", "no frame can be decoded between the two times", {"start_s": start_s, "end_s": end_s})
+        interval_s = 1 / float(stream.average_rate or fps)
+        late_s = first[0] - start_s
+        if late_s > max(interval_s, 1 / fps) + _CLOCK_ERROR_S:
+            raise Rejected("picture_starts_late", "the picture starts after the clip", {"late_s": late_s})
+        for (time_s, frame), (next_s, _) in pairwise(chain([first], frames, [(float("inf"), None)])):
+            until_s = next_s if next_s < float("inf") else time_s + max(_duration(frame), interval_s) + interval_s
+            shown = range(wanted, min(count, _first_at(until_s - start_s, fps)))
+            if shown:
+                image = _upright(frame, stream)
+                yield from (Frame(index / fps, image) for index in shown)
+            wanted = max(wanted, shown.stop)
+            if wanted == count:
+                return
+        raise Rejected("picture_ends_early", "the picture ends before the clip", {"missing_s": (count - wanted) / fps})
+
+
+def _first_at(time_s: float, fps: float) -> int:
+    """Index of the first constant-rate frame that shows what comes on screen at time_s."""
+    return max(0, int(np.ceil((time_s - _CLOCK_ERROR_S) * fps)))
+
+
+def _images(path: Path, start_s: float, end_s: float, choose: _Choice, keys_only: bool = False) -> list[tuple[float, np.ndarray]]:
+    """One pass over the frames that start within the clip; those that choose returns become images."""
+    with _pictures(path, start_s, keys_only) as (stream, frames):
+        first_s = start_s - _CLOCK_ERROR_S
+        within = takewhile(lambda timed: timed[0] < end_s - _CLOCK_ERROR_S, dropwhile(lambda timed: timed[0] < first_s, frames))
+        return [(time_s, _upright(frame, stream)) for time_s, frame in choose(within)]
+
+
+@contextmanager
+def _pictures(path: Path, start_s: float, keys_only: bool = False) -> Iterator[tuple[Any, Iterator[_Timed]]]:
+    """The picture stream, and its frames from one at or before start_s, by time."""
+    with open_media(path) as container:
+        stream = picture_stream(container)
+        if stream is None:
+            raise Rejected("no_video_stream", "it holds no moving picture")
+        stream.codec_context.thread_count = 1  # the engine runs a process per core
+        if keys_only:
+            stream.codec_context.skip_frame = "NONKEY"
+        yield stream, decode_from(container, stream, start_s)
+
+
+def _thinned(frames: Iterable[_Timed], limit: int) -> list[_Timed]:
+    """Every n-th frame, n the smallest power of two that leaves fewer than limit: memory stays bounded, whatever the length."""
+    kept: list[_Timed] = []
+    stride = 1
+    for index, timed in enumerate(frames):
+        if index % stride == 0:
+            kept.append(timed)
+        if len(kept) == limit:
+            kept, stride = kept[::2], 2 * stride
+    return kept
+
+
+def _evenly(frames: list[_Timed], count: int) -> list[_Timed]:
+    """count of the frames, spread evenly over their order; all where there are no more."""
+    if len(frames) <= count:
+        return frames
+    return [frames[int((index + 0.5) * len(frames) / count)] for index in range(count)]
+
+
+def _farthest(frames: list[_Timed], taken: list[float], count: int) -> list[_Timed]:
+    """One by one, the frame farthest in time from all taken ones, until there are count; none that is taken."""
+    times = np.array([time_s for time_s, _ in frames])
+    ends = [times[0], times[-1]] if len(times) else []
+    distances = np.full(len(times), np.inf)
+    for time_s in taken:
+        distances = np.minimum(distances, np.abs(times - time_s))
+    chosen: list[_Timed] = []
+    while len(taken) + len(chosen) < count and (distances > _CLOCK_ERROR_S).any():
+        index = int(distances.argmax()) if np.isfinite(distances).all() else int(np.abs(times - np.mean(ends)).argmin())
+        chosen.append(frames[index])
+        distances = np.minimum(distances, np.abs(times - times[index]))
+    return chosen
+
+
+def _on_screen(frames: Iterator[_Timed], start_s: float) -> Iterator[_Timed]:
+    """Frames from the one that is on screen at start_s."""
+    before = None
+    for timed in frames:
+        if before is not None and timed[0] > start_s + _CLOCK_ERROR_S:
+            yield before
+        before = timed if timed[0] <= start_s + _CLOCK_ERROR_S else None
+        if before is None:
+            yield timed
+    if before is not None:
+        yield before
+
+
+def _duration(frame: Any) -> float:
+    return float((frame.duration or 0) * frame.time_base)
+
+
+def _upright(frame: Any, stream: Any) -> np.ndarray:
+    """An av.VideoFrame as (H, W, 3) uint8 RGB, rotation metadata and the shape of its pixels honoured."""
+    width, height = display_size(frame, stream)
+    image = frame.to_ndarray(format="rgb24", width=width, height=height)
+    return np.ascontiguousarray(np.rot90(image, quarter_turns(frame)))
+
+
+def write_video(
+    path: Path, frames: Iterable[np.ndarray], fps: int, audio: Audio | None = None, metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write an mp4, atomically: H.264 yuv420p (crf 18, one thread: the same frames give the same bytes) and AAC, index first.
+
+    frames: (H, W, 3) uint8 RGB, all of one even size; frame i is on screen at i / fps. audio: sample 0 is heard with frame 0.
+    metadata: any keys; they are read back by container.metadata. Raises ValueError for no frames, or frames of another shape.
+    """
+    import av
+
+    frames = iter(frames)
+    first = next(frames, None)
+    if first is None:
+        raise ValueError("a video needs a frame")
+    with atomic_path(path) as temporary:
+        flags = {"movflags": "+faststart+use_metadata_tags"}
+        with av.open(str(temporary.absolute()), "w", format="mp4", options=flags) as container:
+            container.metadata.update(metadata or {})
+            picture = _add_picture(container, first, fps)
+            sound = _add_sound(container, audio) if audio is not None else None
+            for index, image in enumerate(chain([first], frames)):
+                container.mux(picture.encode(_as_frame(image, first.shape, index, fps)))
+                if sound is not None:
+                    container.mux(sound.until((index + 1) / fps))
+            container.mux(picture.encode(None))
+            if sound is not None:
+                container.mux(sound.rest())
+
+
+def _add_picture(container: Any, first: np.ndarray, fps: int) -> Any:
+    height, width = first.shape[:2]
+    if height % 2 or width % 2:
+        raise ValueError(f"H.264 yuv420p needs even sides, got {width}x{height}")
+    stream = container.add_stream("libx264", rate=fps, options={"crf": "18", "threads": "1"})
+    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+    stream.codec_context.time_base = Fraction(1, fps)
+    return stream
+
+
+def _as_frame(image: np.ndarray, shape: tuple[int, ...], index: int, fps: int) -> Any:
+    import av
+
+    if image.shape != shape or image.dtype != np.uint8 or image.ndim != 3:
+        raise ValueError(f"frame {index} is {image.dtype} {image.shape}, expected uint8 {shape}")
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+    frame.pts, frame.time_base = index, Fraction(1, fps)
+    return frame
+
+
+def _add_sound(container: Any, audio: Audio) -> _Sound:
+    import soxr
+
+    rate_hz = audio.rate_hz if audio.rate_hz in _AAC_RATES_HZ else 48000
+    samples = audio.samples.reshape(len(audio.samples), -1)
+    if samples.shape[1] > 2:
+        raise ValueError(f"sound of one or two channels, got {samples.shape[1]}")
+    samples = samples if rate_hz == audio.rate_hz else soxr.resample(samples, audio.rate_hz, rate_hz)
+    stream = container.add_stream("aac", rate=rate_hz, layout="mono" if samples.shape[1] == 1 else "stereo")
+    stream.bit_rate = 96000 * samples.shape[1]
+    return _Sound(stream, np.clip(samples, -1, 1).astype(np.float32), rate_hz)
+
+
+@dataclass
+class _Sound:
+    """Feeds sound to its encoder in step with the picture, so that the two lie side by side in the file."""
+
+    stream: Any
+    samples: np.ndarray
+    rate_hz: int
+    position: int = 0
+
+    def until(self, time_s: float) -> list[Any]:
+        """Packets of the sound up to a time."""
+        stop = min(len(self.samples), round(time_s * self.rate_hz))
+        return self._encode(stop)
+
+    def rest(self) -> list[Any]:
+        return self._encode(len(self.samples)) + list(self.stream.encode(None))
+
+    def _encode(self, stop: int) -> list[Any]:
+        import av
+
+        if stop <= self.position:
+            return []
+        part = np.ascontiguousarray(self.samples[self.position : stop].T)
+        frame = av.AudioFrame.from_ndarray(part, format="fltp", layout=self.stream.layout.name)
+        frame.sample_rate, frame.pts, frame.time_base = self.rate_hz, self.position, Fraction(1, self.rate_hz)
+        self.position = stop
+        return list(self.stream.encode(frame))
