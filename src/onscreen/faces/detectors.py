@@ -24,7 +24,7 @@ WEIGHTS = {
 }
 """Names in weights.toml of the model files that each detector needs."""
 
-_FLOOR = 0.2  # MediaPipe is asked for nothing below: on clips without a person it gives up to 0.25, on faces 0.49 and more
+_FLOOR = 0.1  # scores below are not even candidates; on clips without a person MediaPipe gives up to 0.25, on faces 0.49 and more
 _OVERLAP = 0.4  # two boxes that share more than this (IoU) are one face
 
 
@@ -133,7 +133,8 @@ class Detector:
         """All faces of an image, the surest first. image: (H, W, 3) uint8 RGB, upright."""
         candidates = self._backend.postprocess(self._backend.infer(self._backend.preprocess(image)))
         found = [self._with_landmarks(image, candidate) for candidate in candidates]
-        return _without_doubles(sorted(found, key=lambda face: (-face.score, face.box)))
+        sure = [face for face in found if face.score >= _FLOOR]
+        return _without_doubles(sorted(sure, key=lambda face: (-face.score, face.box)))
 
     def _with_landmarks(self, image: np.ndarray, candidate: Candidate) -> Detection:
         landmarks, presence = self._mesh(image, candidate.box)
