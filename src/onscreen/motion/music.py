@@ -1,0 +1,199 @@
+"""Music features on the video's clock: (T, 4800) float32, row i belongs to the picture at i / fps seconds.
+
+Sound is read at fps x 1024 Hz, so that a hop of 1024 samples is one video frame. Columns 0-38 describe frame t; columns 39-4799
+hold 207 values for each of the frames t-11 .. t+11. `layout()` is the table of columns. Nothing is scaled to the clip: a level of
+-20 dB is -20 dB in every clip, except where a library's own definition scales each frame (chroma) or the clip (tempogram).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from onscreen.errors import Rejected
+
+LAYOUT_VERSION = 1
+HOP = 1024
+CONTEXT = 11  # frames on either side
+WIDTH = 4800
+N_FFT = 2048
+BEAT_RATE_HZ = 96  # frames a second, at least, for beats: at 24 a tempo can only be 110.8, 120, 130.9, 144, ...
+BEFORE_AND_AFTER_S = 5.0  # of the source around a cut, so that beats and filters do not start at the cut
+MEL_TOP_HZ = 10000.0  # sound that once was 22,050 Hz or a low-rate MP3 has nothing above, and would give constant columns
+_AMIN = 1e-10
+_TEMPI_BPM = np.geomspace(40.0, 240.0, 12)
+_TEMPOGRAM_S = 8.0
+_NOW = (("mfcc", 13), ("chroma", 12), ("spectral_contrast", 7), ("tonnetz", 6), ("tempo_bpm", 1))
+_AROUND = (
+    *(("log_mel_db", 128), ("chroma_cqt", 36), ("mfcc_delta", 20), ("tempogram", 12), ("onset_strength", 1), ("onset_peak", 1)),
+    *(("beat", 1), ("beat_phase_sin", 1), ("beat_phase_cos", 1), ("rms", 1), ("zero_crossing_rate", 1)),
+    *(("spectral_centroid_hz", 1), ("spectral_bandwidth_hz", 1), ("spectral_rolloff_hz", 1), ("spectral_flatness", 1)),
+)
+
+
+@dataclass(frozen=True)
+class Music:
+    """features: (T, 4800) float32. tempo_bpm: over the sound that was read (Theil-Sen slope of its beats). beats_s: seconds from the clip's start.
+
+    padded_frames: rows whose context reaches beyond the source and repeats its first or last frame there.
+    """
+
+    features: np.ndarray
+    tempo_bpm: float
+    beats_s: np.ndarray
+    padded_frames: int
+
+
+@dataclass(frozen=True)
+class Beats:
+    """times_s: (B,) seconds, growing, at least 2. strength: onset strength at rate_hz; peaks_s: onsets, seconds."""
+
+    times_s: np.ndarray
+    tempo_bpm: float
+    strength: np.ndarray
+    rate_hz: float
+    peaks_s: np.ndarray
+
+
+def rate_hz(fps: int) -> int:
+    """The sample rate at which one hop is one video frame (24 fps: 24576 Hz)."""
+    return fps * HOP
+
+
+def layout() -> list[dict[str, Any]]:
+    """The columns: [{name, width, frame offset from t, first column, one past the last}], 5 + 23 x 15 entries."""
+    rows, column = [], 0
+    offsets = [(0, _NOW), *((offset, _AROUND) for offset in range(-CONTEXT, CONTEXT + 1))]
+    for offset, parts in offsets:
+        for name, width in parts:
+            rows.append({"name": name, "width": width, "offset": offset, "start": column, "stop": column + width})
+            column += width
+    return rows
+
+
+def measure(samples: np.ndarray, fps: int, first: int, count: int) -> Music:
+    """Features of `count` video frames of a sound.
+
+    samples: (N,) float32 mono at rate_hz(fps). Its sample 0 lies at a video frame; the clip starts `first` frames later.
+    Raises Rejected: silent, no_beat (fewer than two beats can be heard), short_audio (it ends before the last frame).
+    """
+    frames = samples.size // HOP
+    if first + count > frames:
+        raise Rejected("short_audio", "the sound ends before the video", {"frames": frames - first, "wanted": count})
+    if not np.abs(samples).max(initial=0) > 0:
+        raise Rejected("silent", "the sound is digital silence", {"peak": 0.0})
+    beats = find_beats(samples, fps)
+    now, around = _describe(samples, fps, beats)
+    wanted = np.arange(first, first + count)[:, None] + np.arange(-CONTEXT, CONTEXT + 1)
+    inside = np.clip(wanted, 0, frames - 1)
+    features = np.hstack([now[first : first + count], around[inside].reshape(count, -1)]).astype(np.float32)
+    times = beats.times_s - first / fps
+    padded = int((wanted != inside).any(axis=1).sum())
+    return Music(features, beats.tempo_bpm, times[(times >= 0) & (times < count / fps)], padded)
+
+
+def find_beats(samples: np.ndarray, fps: int) -> Beats:
+    """Beats of a sound at rate_hz(fps), tracked at 96 frames a second or more. Raises Rejected no_beat."""
+    import librosa
+    from scipy.stats import theilslopes
+
+    rate = rate_hz(fps)
+    hop = HOP
+    while rate / hop < BEAT_RATE_HZ and hop > 1:
+        hop //= 2
+    power = librosa.feature.melspectrogram(y=samples, sr=rate, n_fft=N_FFT, hop_length=hop)
+    strength = librosa.onset.onset_strength(S=_decibel(power), sr=rate, hop_length=hop)
+    _, found = librosa.beat.beat_track(onset_envelope=strength, sr=rate, hop_length=hop, trim=False, units="frames")
+    if len(found) < 2:
+        raise Rejected("no_beat", "fewer than two beats can be heard", {"beats": len(found)})
+    peaks = librosa.onset.onset_detect(onset_envelope=strength, sr=rate, hop_length=hop, units="frames")
+    times = np.asarray(found) * hop / rate
+    interval = theilslopes(times, np.arange(len(times))).slope  # the tracker's first and last beat are often off
+    return Beats(times, float(60 / interval), strength, rate / hop, np.asarray(peaks) * hop / rate)
+
+
+def beat_phase(beats_s: np.ndarray, times_s: np.ndarray) -> np.ndarray:
+    """(T,) how far between two beats each time lies, 0-1; before the first and after the last their interval goes on."""
+    before = np.clip(np.searchsorted(beats_s, times_s, side="right") - 1, 0, len(beats_s) - 2)
+    return np.asarray((times_s - beats_s[before]) / (beats_s[before + 1] - beats_s[before]) % 1.0)
+
+
+def _describe(samples: np.ndarray, fps: int, beats: Beats) -> tuple[np.ndarray, np.ndarray]:
+    """(F, 39) and (F, 207) for every whole frame of the sound; librosa's last frame, centred on the end, is dropped."""
+    import librosa
+
+    rate, frames = rate_hz(fps), samples.size // HOP
+    magnitude = np.abs(librosa.stft(samples, n_fft=N_FFT, hop_length=HOP))
+    power = magnitude**2
+    mel = _decibel(librosa.feature.melspectrogram(S=power, sr=rate, n_mels=128, fmax=MEL_TOP_HZ))
+    cqt = np.abs(librosa.cqt(samples, sr=rate, hop_length=HOP, n_bins=252, bins_per_octave=36, tuning=0.0))
+    chroma_12 = librosa.feature.chroma_cqt(C=cqt, sr=rate, n_chroma=12, bins_per_octave=36, tuning=0.0)
+    rms = librosa.feature.rms(S=magnitude, frame_length=N_FFT)
+    now = {
+        "mfcc": librosa.feature.mfcc(S=mel, n_mfcc=13),
+        "chroma": librosa.feature.chroma_stft(S=power, sr=rate, tuning=0.0),
+        "spectral_contrast": librosa.feature.spectral_contrast(S=magnitude, sr=rate),
+        "tonnetz": librosa.feature.tonnetz(chroma=chroma_12),
+        "tempo_bpm": np.full((1, frames), beats.tempo_bpm),
+    }
+    around = {
+        "log_mel_db": mel,
+        "chroma_cqt": librosa.feature.chroma_cqt(C=cqt, sr=rate, n_chroma=36, bins_per_octave=36, tuning=0.0),
+        "mfcc_delta": librosa.feature.delta(librosa.feature.mfcc(S=mel, n_mfcc=20)),
+        **_rhythm(beats, fps, frames),
+        "rms": rms,
+        "zero_crossing_rate": librosa.feature.zero_crossing_rate(samples, frame_length=N_FFT, hop_length=HOP),
+        "spectral_centroid_hz": librosa.feature.spectral_centroid(S=magnitude, sr=rate),
+        "spectral_bandwidth_hz": librosa.feature.spectral_bandwidth(S=magnitude, sr=rate),
+        "spectral_rolloff_hz": librosa.feature.spectral_rolloff(S=magnitude, sr=rate),
+        "spectral_flatness": librosa.feature.spectral_flatness(S=magnitude),
+    }
+    return _stack(now, _NOW, frames), _stack(around, _AROUND, frames)
+
+
+def _rhythm(beats: Beats, fps: int, frames: int) -> dict[str, np.ndarray]:
+    times = np.arange(frames) / fps
+    phase = 2 * np.pi * beat_phase(beats.times_s, times)
+    fine = np.round(times * beats.rate_hz).astype(int)
+    return {
+        "tempogram": _tempogram(beats)[:, fine],
+        "onset_strength": beats.strength[fine][None],
+        "onset_peak": _mark(beats.peaks_s, fps, frames),
+        "beat": _mark(beats.times_s, fps, frames),
+        "beat_phase_sin": np.sin(phase)[None],
+        "beat_phase_cos": np.cos(phase)[None],
+    }
+
+
+def _tempogram(beats: Beats) -> np.ndarray:
+    """(12, F) autocorrelation of the onset strength over 8 s, at 12 tempi from 40 to 240 BPM."""
+    import librosa
+
+    window = int(_TEMPOGRAM_S * beats.rate_hz)
+    lags = librosa.feature.tempogram(onset_envelope=beats.strength, win_length=window, sr=1, hop_length=1)
+    wanted = 60 * beats.rate_hz / _TEMPI_BPM
+    low = np.floor(wanted).astype(int)
+    share = (wanted - low)[:, None]
+    return np.asarray((1 - share) * lags[low] + share * lags[low + 1])
+
+
+def _mark(times_s: np.ndarray, fps: int, frames: int) -> np.ndarray:
+    marks = np.zeros((1, frames))
+    nearest = np.round(times_s * fps).astype(int)
+    marks[0, nearest[nearest < frames]] = 1
+    return marks
+
+
+def _decibel(power: np.ndarray) -> np.ndarray:
+    import librosa
+
+    return np.asarray(librosa.power_to_db(power, ref=1.0, amin=_AMIN, top_db=None))
+
+
+def _stack(values: dict[str, np.ndarray], parts: tuple[tuple[str, int], ...], frames: int) -> np.ndarray:
+    for name, width in parts:
+        if values[name].shape[0] != width:
+            raise ValueError(f"{name} has {values[name].shape[0]} rows, the layout says {width}")
+    return np.vstack([values[name][:, :frames] for name, _ in parts]).T
