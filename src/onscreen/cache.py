@@ -117,7 +117,11 @@ def _imports(source: str) -> list[str]:
 
 
 def _is_module(package: str, name: str) -> bool:
-    return package.split(".")[0] == PACKAGE and find_spec(f"{package}.{name}") is not None
+    if package.split(".")[0] != PACKAGE:
+        return False
+    parent = find_spec(package)  # a plain module has no submodules, and find_spec raises when asked for one
+    is_package = parent is not None and parent.submodule_search_locations is not None
+    return is_package and find_spec(f"{package}.{name}") is not None
 
 
 class FileHashes:
