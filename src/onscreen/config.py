@@ -69,6 +69,8 @@ class Faces(Section):
     keep: Literal["largest", "all"] = "largest"
     min_score: Unit = 0.5
     min_interocular_px: Annotated[float, Field(ge=0)] = 20.0
+    min_presence: Unit = 0.5
+    min_mouth_width: Unit = 0.65
     crop_px: Annotated[int, Field(ge=64, le=1024)] = 256
     crop_margin: Annotated[float, Field(ge=0, le=2)] = 0.4
 

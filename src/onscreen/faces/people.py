@@ -1,0 +1,37 @@
+"""Who is who among the faces of one clip's frames, the main person first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from onscreen.faces.detectors import overlap
+from onscreen.faces.identity import auto_threshold, average_link
+
+_HOLDS_STILL = 0.5  # two frames' faces at the same place count as that much nearer; people move less than they turn
+
+
+def group_people(faces: Sequence[Mapping[str, Any]], embeddings: np.ndarray, embedder: str) -> list[list[int]]:
+    """The faces of each person, as indices in order of frame; people in order of prominence.
+
+    faces: as measurement.measure_faces gives them. embeddings: (N, D) float32, L2 = 1.
+    Average link over cosine distances, cut at the embedder's threshold for single photos; faces of one frame are different people,
+    and boxes that overlap count as nearer (distance x (1 - IoU / 2)). Prominence: sum of score x box side over the frames, so the
+    person who is largest and most present comes first. No threshold of params takes part: a person's number, which the ledger's
+    keys hold, does not change with them.
+    """
+    if not faces:
+        return []
+    boxes = [tuple(face["box"]) for face in faces]
+    still = np.array([[overlap(a, b) for b in boxes] for a in boxes])
+    distances = (1 - embeddings @ embeddings.T) * (1 - _HOLDS_STILL * still)
+    frames = np.array([face["frame"] for face in faces])
+    owner = average_link(distances, frames, auto_threshold(embedder, 1))
+    people = [[int(face) for face in np.flatnonzero(owner == label)] for label in np.unique(owner)]
+    return sorted(people, key=lambda person: (-_prominence(faces, person), person[0]))
+
+
+def _prominence(faces: Sequence[Mapping[str, Any]], person: list[int]) -> float:
+    return float(sum(faces[face]["score"] * max(faces[face]["box"][2:]) for face in person))

@@ -1,0 +1,200 @@
+"""extract_faces: choose frames, detect, align, measure and embed the faces of every clip; keep the clip's people."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from onscreen import weights
+from onscreen.cache import Item, code_digest, item_key
+from onscreen.config import Faces
+from onscreen.engine import Job
+from onscreen.errors import Rejected
+from onscreen.faces import detectors, embedders
+from onscreen.faces.measurement import ClipFaces, measure_faces
+from onscreen.faces.people import group_people
+from onscreen.naming import face_id, file_stem
+from onscreen.records import Clip, Face, Reject
+from onscreen.store import atomic_folder, atomic_path, read_table, write_table
+from onscreen.workspace import Workspace
+
+STAGE = "extract_faces"
+FOLDER = "extracted_faces"
+_LIBRARIES = ("av", "dlib-bin", "mediapipe", "numpy", "opencv-python")
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """A kept face and the JPEG bytes of its crop."""
+
+    face: Face
+    jpeg: bytes
+
+
+def run(params: Faces, measured: Iterable[tuple[Clip, Item | Rejected]]) -> Iterator[Portrait | Reject]:
+    """Decide over what measure_faces found: the people of every clip, or the reason why a clip has none.
+
+    A person is kept when in at least min_presence of the sampled frames the face has min_score and min_interocular_px, and its
+    proportions are a person's (min_mouth_width). Its embedding pools those frames; its picture is the best of them.
+    keep: "largest" looks at the main person alone (number 0), "all" at everyone.
+    A clip in which two people or more are seen gives its face, and the reject several_people for its voice: nobody can tell here
+    whose it is.
+    """
+    for clip, item in measured:
+        if isinstance(item, Rejected):
+            yield Reject(clip.clip_id, STAGE, "face", item.code, item.detail, item.numbers)
+        elif not item.meta["faces"]:
+            numbers = {"frames": float(len(item.meta["frames"]))}
+            yield Reject(clip.clip_id, STAGE, "face", "no_face", "no face in any sampled frame", numbers)
+        else:
+            yield from _people(params, clip, item)
+
+
+def _people(params: Faces, clip: Clip, item: Item) -> Iterator[Portrait | Reject]:
+    faces, frames = item.meta["faces"], len(item.meta["frames"])
+    people = group_people(faces, item.arrays["embeddings"], params.embedder)
+    seen = sum(1 for person in people if len(_sure(params, faces, person)) >= min(2, frames))
+    kept = 0
+    for number, person in enumerate(people if params.keep == "all" else people[:1]):
+        try:
+            views = choose_views(params, faces, person, frames)
+        except Rejected as rejected:
+            yield Reject(face_id(clip.clip_id, number), STAGE, "face", rejected.code, rejected.detail, rejected.numbers)
+            continue
+        kept += 1
+        yield _portrait(params, clip, item, number, max(seen, 1), views)
+    if kept and seen > 1:
+        detail = "several people are on screen; whose voice it is cannot be told"
+        yield Reject(clip.clip_id, STAGE, "voice", "several_people", detail, {"people": float(seen)})
+
+
+def _sure(params: Faces, faces: Sequence[dict[str, Any]], person: Sequence[int]) -> list[int]:
+    return [view for view in person if faces[view]["score"] >= params.min_score]
+
+
+def choose_views(params: Faces, faces: Sequence[dict[str, Any]], person: Sequence[int], frames: int) -> list[int]:
+    """The views of a person that are good enough to pool. frames: how many were sampled.
+
+    Raises Rejected: low_score, seen_too_briefly, face_too_small, not_lifelike.
+    """
+    needed = max(1, math.ceil(params.min_presence * frames))
+    sure = _sure(params, faces, person)
+    numbers = {"frames": float(frames), "found_in": float(len(person)), "needed": float(needed)}
+    if len(sure) < needed <= len(person) or not sure:
+        best = max(faces[view]["score"] for view in person)
+        raise Rejected("low_score", "the detector is not sure enough", {**numbers, "score": best, "min_score": params.min_score})
+    if len(sure) < needed:
+        raise Rejected("seen_too_briefly", "the face is there in too few of the sampled frames", numbers)
+    large = [view for view in sure if faces[view]["interocular_px"] >= params.min_interocular_px]
+    if len(large) < needed:
+        size = float(np.median([faces[view]["interocular_px"] for view in sure]))
+        limits = {"interocular_px": size, "min_interocular_px": params.min_interocular_px}
+        raise Rejected("face_too_small", "the eyes are too few pixels apart", {**numbers, **limits})
+    width = float(np.median([_mouth_width(faces[view]) for view in large]))
+    if width < params.min_mouth_width:
+        limits = {"mouth_width": width, "min_mouth_width": params.min_mouth_width}
+        raise Rejected("not_lifelike", "no person's mouth is so narrow: a drawing, a doll or a mask", {**numbers, **limits})
+    return large
+
+
+def _mouth_width(face: dict[str, Any]) -> float:
+    """Width of the mouth over the distance of the eyes."""
+    points = np.reshape(face["landmarks"], (5, 2))
+    return float(np.linalg.norm(points[4] - points[3])) / max(float(np.linalg.norm(points[1] - points[0])), 1e-6)
+
+
+def _portrait(params: Faces, clip: Clip, item: Item, number: int, people: int, views: Sequence[int]) -> Portrait:
+    best = max(views, key=lambda view: (item.meta["faces"][view]["quality"], -view))
+    view = dict(item.meta["faces"][best])
+    name = face_id(clip.clip_id, number)
+    face = Face(
+        face_id=name,
+        clip_id=clip.clip_id,
+        source=clip.source,
+        source_sha256=clip.source_sha256,
+        start_s=clip.start_s,
+        person=number,
+        people=people,
+        image=f"{FOLDER}/{file_stem(name)}.jpg",
+        time_s=item.meta["frames"][view.pop("frame")],
+        box=tuple(view.pop("box")),
+        landmarks=tuple(view.pop("landmarks")),
+        **view,
+        n_frames=len(views),
+        detector=params.detector,
+        embedder=params.embedder,
+        embedding=embedders.pool(item.arrays["embeddings"][list(views)]),
+    )
+    return Portrait(face, item.arrays[f"crop_{best}"].tobytes())
+
+
+def jobs(workspace: Workspace, clips: Sequence[Clip]) -> list[Job]:
+    """One measurement a clip; its key holds only what the measurement depends on, no threshold."""
+    params = workspace.params.faces
+    models = [*detectors.WEIGHTS[params.detector], *embedders.WEIGHTS[params.embedder]]
+    weights.ensure(models)
+    files = {file: weights.path_of(model, file) for model in models for file in weights.model(model).files}
+    code = code_digest("onscreen.faces.measurement", *_LIBRARIES)
+    names = ("detector", "embedder", "frames", "frames_per_clip", "crop_px", "crop_margin")
+    settings = {name: getattr(params, name) for name in names}
+    digests = [weights.digest_of(model) for model in models]
+
+    def job(clip: Clip) -> Job:
+        inputs = [clip.source_sha256, f"{clip.start_s:.6f}-{clip.end_s:.6f}"]
+        key = item_key(inputs=inputs, code=code, params=settings, weights=digests)
+        return Job(key, ClipFaces(workspace.raw / clip.source, clip.start_s, clip.end_s, files=files, **settings))
+
+    return [job(clip) for clip in clips]
+
+
+def main(workspace: Workspace) -> None:
+    """Measure the faces of all clips, decide, and write data/faces, metrics and plots."""
+    clips = read_table(workspace.prepared / "clips.parquet", Clip)
+    measured = workspace.engine.measure("faces", measure_faces, jobs(workspace, clips))
+    faces: list[Face] = []
+    rejects: list[Reject] = []
+    with atomic_folder(workspace.faces) as folder:
+        (folder / FOLDER).mkdir()
+        for found in run(workspace.params.faces, zip(clips, measured, strict=True)):
+            if isinstance(found, Reject):
+                rejects.append(found)
+            else:
+                (folder / found.face.image).write_bytes(found.jpeg)
+                faces.append(found.face)
+        write_table(folder / "faces.parquet", Face, faces)
+        write_table(folder / "rejects.parquet", Reject, rejects)
+    workspace.write_metrics(STAGE, metrics(clips, faces, rejects))
+    _write_plots(workspace.plots(STAGE), faces)
+
+
+def metrics(clips: Sequence[Clip], faces: Sequence[Face], rejects: Sequence[Reject]) -> dict[str, Any]:
+    """What reports/metrics/extract_faces.json holds; medians only where there is a face."""
+    counts: dict[str, Any] = {
+        "status": "ok" if faces else "no faces",
+        "clips": len(clips),
+        "clips_with_face": len({face.clip_id for face in faces}),
+        "faces": len(faces),
+        "rejects": dict(Counter(f"{reject.scope}.{reject.code}" for reject in rejects)),
+    }
+    if faces:
+        names = ("score", "quality", "interocular_px", "n_frames")
+        counts["median"] = {name: float(np.median([getattr(face, name) for face in faces])) for name in names}
+    return counts
+
+
+def _write_plots(folder: Path, faces: Sequence[Face]) -> None:
+    """Histograms: how many faces have which quality, score and size. Always the same files, also for no face."""
+    ranges = {"quality": (0.0, 1.0), "score": (0.0, 1.0), "interocular_px": (0.0, 200.0)}
+    with atomic_folder(folder) as temporary:
+        for name, (low, high) in ranges.items():
+            values = np.clip([getattr(face, name) for face in faces], low, high)
+            counts, edges = np.histogram(values, bins=20, range=(low, high))
+            rows = [f"{edge:g},{count}" for edge, count in zip(edges, counts, strict=False)]
+            with atomic_path(temporary / f"{name}.csv") as path:
+                path.write_text("\n".join([f"{name},faces", *rows]) + "\n", encoding="utf-8")
