@@ -27,6 +27,7 @@ EXPERIMENT = "onscreen"
 RECORDED = "onscreen.pass"
 MD5 = "onscreen.md5"
 MODELS = {"models/face_voice": "onscreen-face-voice", "models/hq": "onscreen-hq"}
+SERVING = ["torch", "safetensors", "numpy", "pandas", "pydantic", "ruamel.yaml", "pyarrow", "rich", "lightning-fabric", "mlflow"]
 _MAX_PARAM = 6000  # characters of a parameter's value that MLflow's store accepts
 
 Log = Callable[[dict[str, float], int], None]
@@ -106,20 +107,19 @@ def register(client: MlflowClient, experiment: str, found: Pass, root: Path) -> 
 
 
 def _log_model(run_id: str, root: Path, path: str, name: str) -> str:
+    """Log the folder and onscreen's own code as a pyfunc; it loads with pickle forbidden."""
     import mlflow
 
-    from onscreen.matching import serving
-
+    package = Path(__file__).parent
     with mlflow.start_run(run_id=run_id):
         logged = mlflow.pyfunc.log_model(
             name=path.split("/")[1],
-            python_model=serving.__file__,
+            python_model=str(package / "matching" / "serving.py"),
             artifacts={"model": str(root / path)},
-            code_paths=[str(Path(serving.__file__).parents[1])],
-            pip_requirements=list(serving.REQUIREMENTS),
+            code_paths=[str(package)],
+            pip_requirements=SERVING,
             registered_model_name=name,
         )
-    mlflow.MlflowClient().set_terminated(run_id, "FINISHED")
     return str(logged.registered_model_version)
 
 
