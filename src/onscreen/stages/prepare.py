@@ -1,0 +1,274 @@
+"""prepare: find every video, say what it is, cut long ones into clips, decode their sound, measure speech and loudness."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from onscreen.cache import Item, code_digest, item_key
+from onscreen.config import Params
+from onscreen.engine import Job
+from onscreen.errors import InputError, NothingUsable, Rejected
+from onscreen.media.audio import Audio, from_int16, loudness_lufs, write_wav
+from onscreen.media.files import find_videos, regular_file
+from onscreen.media.probe import Probe
+from onscreen.naming import clip_ids, cut_id, file_stem
+from onscreen.records import Clip, Reject
+from onscreen.store import atomic_folder, write_table
+from onscreen.voices.speech import LIBRARIES, RATE_HZ, measure_video, speech_segments
+from onscreen.workspace import Workspace
+
+STAGE = "prepare"
+_NOTABLE_S = 0.1  # sound or picture that is missing for longer than this becomes a flag
+
+
+@dataclass(frozen=True)
+class Source:
+    """A video file. path: relative to data.raw, POSIX. same_bytes_as: clip_id of an earlier file of the same sha256, or None."""
+
+    path: str
+    clip_id: str
+    sha256: str
+    same_bytes_as: str | None
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A clip's place in its source, seconds on the file's clock. index: None for the whole."""
+
+    index: int | None
+    start_s: float
+    end_s: float
+
+    def id_of(self, clip_id: str) -> str:
+        """The cut's id, from the id of its source."""
+        return clip_id if self.index is None else cut_id(clip_id, self.index)
+
+    def shares(self, start_s: float, end_s: float) -> float:
+        """Seconds that the cut has in common with a span of the file."""
+        return max(0.0, min(self.end_s, end_s) - max(self.start_s, start_s))
+
+
+def run(params: Params, source: Source, measured: Item | Rejected) -> Iterator[Clip | Reject]:
+    """Decide on one measured video (voices.speech.measure_video): yield its clips, and rejects for what is lost.
+
+    A video that cannot be used at all is one reject of scope "clip"; a clip without usable voice stays a clip, flagged, beside
+    rejects of scope "voice".
+    """
+    if isinstance(measured, Rejected):
+        yield Reject(source.clip_id, STAGE, "clip", measured.code, f"{source.path}: {measured.detail}", measured.numbers)
+        return
+    probe = Probe(**measured.meta["probe"])
+    shown_s = probe.duration_s - probe.video_start_s
+    if shown_s < params.prepare.min_clip_s:
+        numbers = {"duration_s": shown_s, "min_clip_s": params.prepare.min_clip_s}
+        detail = f"{source.path}: {shown_s:.2f} s of picture, prepare.min_clip_s asks for {params.prepare.min_clip_s:g}"
+        yield Reject(source.clip_id, STAGE, "clip", "too_short", detail, numbers)
+        return
+    speech = speech_segments(measured.arrays["speech"], params.voices.vad_threshold, probe.duration_s)
+    for cut in _cuts(probe.duration_s, params.prepare.max_clip_s):
+        sound = _sound_of(measured, probe, cut)
+        clip = _clip(source, probe, cut, sound, [_within(cut, segment) for segment in speech if cut.shares(*segment)])
+        rejects = list(_voice_rejects(params, clip, sound, measured.meta["no_sound"]))
+        flags = [*(reject.code for reject in rejects), *_flags(source, probe, measured, cut)]
+        yield replace(clip, flags=tuple(dict.fromkeys(flags)))
+        yield from rejects
+
+
+def _cuts(duration_s: float, max_clip_s: float) -> list[_Cut]:
+    """Equal cuts, as few as max_clip_s allows."""
+    count = math.ceil(duration_s / max_clip_s - 1e-6)
+    if count <= 1:
+        return [_Cut(None, 0.0, duration_s)]
+    times = [duration_s * index / count for index in range(count + 1)]
+    return [_Cut(index, times[index], times[index + 1]) for index in range(count)]
+
+
+def _within(cut: _Cut, segment: tuple[float, float]) -> tuple[float, float]:
+    """The part of a segment that lies in the cut, from the cut's start."""
+    return max(segment[0], cut.start_s) - cut.start_s, min(segment[1], cut.end_s) - cut.start_s
+
+
+def _sound_of(measured: Item, probe: Probe, cut: _Cut) -> Audio | None:
+    """The cut's sound, 16 kHz mono; None where the file holds none for all of it."""
+    if measured.meta["no_sound"] or not cut.shares(*_heard(measured, probe)):
+        return None
+    return Audio(from_int16(measured.arrays["sound"][round(cut.start_s * RATE_HZ) : round(cut.end_s * RATE_HZ)]), RATE_HZ)
+
+
+def _heard(measured: Item, probe: Probe) -> tuple[float, float]:
+    """From when to when the file holds sound, within its picture's time."""
+    return measured.meta["missing_start_s"], probe.duration_s - measured.meta["missing_end_s"]
+
+
+def _clip(source: Source, probe: Probe, cut: _Cut, sound: Audio | None, speech: list[tuple[float, float]]) -> Clip:
+    clip_id = cut.id_of(source.clip_id)
+    return Clip(
+        clip_id=clip_id,
+        source=source.path,
+        source_sha256=source.sha256,
+        start_s=cut.start_s,
+        end_s=cut.end_s,
+        fps=probe.fps,
+        width=probe.width,
+        height=probe.height,
+        rotation_deg=probe.rotation_deg,
+        has_audio=sound is not None,
+        audio_rate_hz=probe.audio_rate_hz,
+        audio_channels=probe.audio_channels,
+        audio=f"audio/{file_stem(clip_id)}.wav" if sound else None,
+        loudness_lufs=loudness_lufs(sound) if sound else None,
+        speech_s=sum(end_s - start_s for start_s, end_s in speech),
+        speech_start_s=tuple(start_s for start_s, _ in speech),
+        speech_end_s=tuple(end_s for _, end_s in speech),
+        flags=(),
+    )
+
+
+def _voice_rejects(params: Params, clip: Clip, sound: Audio | None, no_sound: dict[str, str] | None) -> Iterator[Reject]:
+    if sound is None:
+        why = no_sound or {"code": "no_audio", "detail": "the soundtrack holds no sound between the clip's start and end"}
+        yield Reject(clip.clip_id, STAGE, "voice", "no_audio", why["detail"], {})
+        return
+    if clip.loudness_lufs is None:
+        numbers = {"peak": float(np.abs(sound.samples).max(initial=0.0))}
+        yield Reject(clip.clip_id, STAGE, "voice", "silent", "no part of the soundtrack is louder than -70 LUFS", numbers)
+    if clip.speech_s < params.voices.min_speech_s:
+        numbers = {"speech_s": clip.speech_s, "min_speech_s": params.voices.min_speech_s}
+        detail = f"{clip.speech_s:.2f} s of speech, voices.min_speech_s asks for {params.voices.min_speech_s:g}"
+        yield Reject(clip.clip_id, STAGE, "voice", "no_speech", detail, numbers)
+
+
+def _flags(source: Source, probe: Probe, measured: Item, cut: _Cut) -> Iterator[str]:
+    spans = {"picture_starts_late": (0.0, probe.video_start_s)}
+    if not measured.meta["no_sound"]:
+        heard_from_s, heard_to_s = _heard(measured, probe)
+        spans |= {"sound_starts_late": (0.0, heard_from_s), "sound_ends_early": (heard_to_s, probe.duration_s)}
+    for name, span in spans.items():
+        if cut.shares(*span) > _NOTABLE_S:
+            yield f"{name}:{cut.shares(*span):.2f}s"
+    if probe.truncated:
+        yield "truncated"
+    if source.same_bytes_as is not None:
+        yield f"same_bytes_as:{cut.id_of(source.same_bytes_as)}"
+
+
+def main(workspace: Workspace) -> None:
+    """Write data/prepared, metrics and plots. Raises InputError without a folder, NothingUsable without a usable video."""
+    raw = _raw_folder(workspace)
+    videos, others = find_videos(raw, workspace.params.data.video_extensions)
+    if not videos:
+        raise NothingUsable(_no_videos(workspace, raw, others))
+    sources, rejects = _hashed(workspace, raw, videos)
+    clips = list[Clip]()
+    with atomic_folder(workspace.prepared) as folder:
+        (folder / "audio").mkdir()
+        for source, measured in zip(sources, _measured(workspace, raw, sources), strict=True):
+            for row in run(workspace.params, source, measured):
+                if isinstance(row, Reject):
+                    rejects.append(row)
+                    continue
+                clips.append(row)
+                _write_sound(folder, row, measured)
+        write_table(folder / "clips.parquet", Clip, clips)
+        write_table(folder / "rejects.parquet", Reject, rejects)
+    workspace.write_metrics(STAGE, _metrics(videos, clips, rejects))
+    _write_plots(workspace.plots(STAGE), clips, rejects)
+    if not clips:
+        raise NothingUsable(_nothing_usable(raw, rejects))
+
+
+def _raw_folder(workspace: Workspace) -> Path:
+    """data.raw as it was meant; raises InputError that says what is wrong with it and what to do."""
+    raw, named = workspace.raw, workspace.params.data.raw
+    if raw.is_dir():
+        return raw
+    if raw.exists():
+        raise InputError(f"data.raw = {named} is a file: {raw}. It must be a folder of videos.")
+    in_home = workspace.home / named
+    if workspace.home != workspace.root and in_home.is_dir():
+        raise InputError(
+            f"data.raw = {named} is not in this experiment's own checkout ({workspace.root}), because neither git nor DVC knows its "
+            f"files. Run `dvc add {named}` once, or set data.raw to the absolute path {in_home}"
+        )
+    raise InputError(
+        f"data.raw = {named}: there is no folder {raw}. Put videos there, or set data.raw in params.yaml to your folder."
+    )
+
+
+def _no_videos(workspace: Workspace, raw: Path, others: list[str]) -> str:
+    extensions = ", ".join(workspace.params.data.video_extensions)
+    seen = Counter(PurePosixPath(path).suffix.lower() or "no extension" for path in others).most_common(5)
+    there = ", ".join(f"{count} of {kind}" for kind, count in seen) or "no files at all"
+    return f"data.raw = {raw} holds no video: none of {extensions} (data.video_extensions), but {there}."
+
+
+def _hashed(workspace: Workspace, raw: Path, videos: list[str]) -> tuple[list[Source], list[Reject]]:
+    """The readable files, with their ids, and rejects for the others. Ids come from all files, readable or not."""
+    sources, rejects, first = list[Source](), list[Reject](), dict[str, str]()
+    named = {path: path.encode(errors="backslashreplace").decode() for path in videos}  # a name that is not UTF-8 is readable too
+    ids = clip_ids(named.values())
+    for path, name in named.items():
+        try:
+            sha256 = workspace.hashes.sha256(regular_file(raw / path)) if name == path else ""
+        except InputError as error:
+            rejects.append(Reject(ids[name], STAGE, "clip", "unreadable", f"{name}: {error}"))
+            continue
+        if not sha256:
+            rejects.append(Reject(ids[name], STAGE, "clip", "bad_name", f"{name}: the file's name is not UTF-8; rename it"))
+            continue
+        sources.append(Source(path, ids[path], sha256, first.get(sha256)))
+        first.setdefault(sha256, ids[path])
+    return sources, rejects
+
+
+def _measured(workspace: Workspace, raw: Path, sources: list[Source]) -> Iterator[Item | Rejected]:
+    code = code_digest("onscreen.voices.speech", *LIBRARIES)
+    jobs = [Job(item_key(inputs=[source.sha256], code=code, params={}), str(raw / source.path)) for source in sources]
+    return workspace.engine.measure("videos", measure_video, jobs)
+
+
+def _write_sound(folder: Path, clip: Clip, measured: Item | Rejected) -> None:
+    if clip.audio is not None and isinstance(measured, Item):
+        samples = measured.arrays["sound"][round(clip.start_s * RATE_HZ) : round(clip.end_s * RATE_HZ)]
+        write_wav(folder / clip.audio, Audio(from_int16(samples), RATE_HZ))
+
+
+def _metrics(videos: list[str], clips: list[Clip], rejects: list[Reject]) -> dict[str, Any]:
+    counts = {scope: Counter(reject.code for reject in rejects if reject.scope == scope) for scope in ("clip", "voice")}
+    lost = {reject.item for reject in rejects if reject.scope == "voice"}
+    return {
+        "status": "ok" if clips else "no video is usable",
+        "videos": len(videos),
+        "clips": len(clips),
+        "clips_with_voice": sum(clip.clip_id not in lost for clip in clips),
+        "hours": round(sum(clip.end_s - clip.start_s for clip in clips) / 3600, 4),
+        "speech_s": round(sum(clip.speech_s for clip in clips), 2),
+        "flags": dict(Counter(flag.split(":")[0] for clip in clips for flag in clip.flags)),
+        "rejects": {scope: dict(codes) for scope, codes in counts.items()},
+    }
+
+
+def _write_plots(folder: Path, clips: list[Clip], rejects: list[Reject]) -> None:
+    """speech_s.csv: clips by seconds of speech, in whole seconds. rejects.csv: rejects by scope and code."""
+    seconds = Counter(int(clip.speech_s) for clip in clips if clip.has_audio)
+    rows = [f"{second},{seconds[second]}" for second in range(max(seconds, default=-1) + 1)]
+    codes = Counter(f"{reject.scope}/{reject.code}" for reject in rejects)
+    with atomic_folder(folder) as plots:
+        (plots / "speech_s.csv").write_text("\n".join(["speech_s,clips", *rows]) + "\n")
+        (plots / "rejects.csv").write_text(
+            "\n".join(["code,rejects", *(f"{code},{codes[code]}" for code in sorted(codes))]) + "\n"
+        )
+
+
+def _nothing_usable(raw: Path, rejects: list[Reject]) -> str:
+    codes = Counter(reject.code for reject in rejects)
+    reasons = ", ".join(f"{count} {code}" for code, count in codes.most_common())
+    first = "\n".join(f"  {reject.code}: {reject.detail}" for reject in rejects[:5])
+    return f"none of the {len(rejects)} videos in {raw} can be used ({reasons}); data/prepared/rejects.parquet holds each reason:\n{first}"
