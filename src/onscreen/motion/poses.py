@@ -10,17 +10,19 @@ MIN_VISIBILITY, is unseen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from onscreen import tasks_models, weights
+from onscreen import tasks_models
 from onscreen.motion import keypoints
 
-WEIGHTS = ("mediapipe_pose", "mediapipe_hands", "mediapipe_face_short_range", "dlib_landmarks_68")
+BODY_WEIGHTS = ("mediapipe_pose",)
+WEIGHTS = (*BODY_WEIGHTS, "mediapipe_hands", "mediapipe_face_short_range", "dlib_landmarks_68")
 MIN_VISIBILITY = 0.1
 _WRISTS = {"left": 15, "right": 16}  # MediaPipe's pose landmarks
 _ELBOWS = {"left": 13, "right": 14}
@@ -40,33 +42,41 @@ class Seen:
     face_score: float
 
 
-class PoseEstimator:
-    """The models of one clip, open. Use it through open_poses."""
+class BodyEstimator:
+    """MediaPipe's body of 33 points. Use it through open_body or open_poses."""
 
-    def __init__(self, body: Any, hands: Any, faces: Any, shape: Any, *, video: bool) -> None:
-        self._body, self._hands, self._faces, self._shape, self._video = body, hands, faces, shape, video
+    def __init__(self, landmarker: Any, *, video: bool) -> None:
+        self._landmarker, self._video = landmarker, video
 
-    def body(self, image: np.ndarray, time_s: float = 0.0) -> np.ndarray | None:
+    def __call__(self, image: np.ndarray, time_s: float = 0.0) -> np.ndarray | None:
         """(33, 3) x px, y px, visibility of the body in an RGB uint8 picture, or None. In video mode time_s must grow."""
         picture = _picture(image)
-        found = self._body.detect_for_video(picture, round(time_s * 1000)) if self._video else self._body.detect(picture)
+        if self._video:
+            found = self._landmarker.detect_for_video(picture, round(time_s * 1000))
+        else:
+            found = self._landmarker.detect(picture)
         if not found.pose_landmarks:
             return None
         height, width = image.shape[:2]
         rows = [(mark.x * width, mark.y * height, mark.visibility) for mark in found.pose_landmarks[0]]
         return np.array(rows, np.float32)
 
-    def see(self, image: np.ndarray, time_s: float = 0.0) -> Seen:
-        """All 134 points of the dancer in an RGB uint8 picture."""
-        body = self.body(image, time_s)
+
+class PoseEstimator:
+    """Body, hands and face of one dancer. Use it through open_poses."""
+
+    def __init__(self, body: BodyEstimator, hands: Any, faces: Any, shape: Any) -> None:
+        self._body, self._hands, self._faces, self._shape = body, hands, faces, shape
+
+    def __call__(self, image: np.ndarray, time_s: float = 0.0) -> Seen:
+        """All 134 points of the dancer in an RGB uint8 picture. In video mode time_s must grow."""
+        body = self._body(image, time_s)
         if body is None:
             return Seen(keypoints.assemble(None), None, 0.0)
         hands = self._find_hands(image, body)
         face, box, score = self._find_face(image, body)
         points = keypoints.assemble(body, face, hands.get("left"), hands.get("right"))
-        points[points[:, 2] < MIN_VISIBILITY] = 0
-        height, width = image.shape[:2]
-        return Seen(keypoints.drop_outside(points, width, height), box, score)
+        return Seen(visible(points, image), box, score)
 
     def _find_hands(self, image: np.ndarray, body: np.ndarray) -> dict[str, np.ndarray]:
         found = [hand for side in _WRISTS for hand in self._hands_near(image, body, side)]
@@ -105,6 +115,14 @@ class PoseEstimator:
         return points, (box.origin_x + corner[0], box.origin_y + corner[1], float(box.width), float(box.height)), score
 
 
+def visible(points: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """(134, 3) points without those that no pixel of the picture shows."""
+    height, width = image.shape[:2]
+    seen = keypoints.drop_outside(points, width, height)
+    seen[seen[:, 2] < MIN_VISIBILITY] = 0
+    return seen
+
+
 def nearest_wrists(hands: list[np.ndarray], wrists: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Give each hand to the nearer wrist, and each wrist its nearest hand.
 
@@ -123,38 +141,40 @@ def nearest_wrists(hands: list[np.ndarray], wrists: dict[str, np.ndarray]) -> di
 
 
 @contextmanager
-def open_poses(*, video: bool) -> Iterator[PoseEstimator]:
-    """Load the models. video: follow one body through frames that come in order; else every picture for itself.
+def open_body(files: Mapping[str, Path], *, video: bool) -> Iterator[BodyEstimator]:
+    """Load the body's model alone. files: file name -> path of the model files of mediapipe_pose."""
+    from mediapipe.tasks.python import BaseOptions, vision
 
-    Raises WeightsError when weights.ensure(WEIGHTS) has not been called.
+    landmarks = tasks_models.with_normalization(files["pose_landmark_full.tflite"].read_bytes(), 0.0, 255.0)
+    detector = files["pose_detection.tflite"].read_bytes()
+    models = tasks_models.bundle({"pose_detector.tflite": detector, "pose_landmarks_detector.tflite": landmarks})
+    mode = vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE
+    options = vision.PoseLandmarkerOptions(BaseOptions(model_asset_buffer=models), running_mode=mode)
+    with vision.PoseLandmarker.create_from_options(options) as landmarker:
+        yield BodyEstimator(landmarker, video=video)
+
+
+@contextmanager
+def open_poses(files: Mapping[str, Path], *, video: bool) -> Iterator[PoseEstimator]:
+    """Load all models. files: file name -> path of the model files of WEIGHTS.
+
+    video: follow one body through frames that come in order; else every picture for itself.
     """
     import dlib
     from mediapipe.tasks.python import BaseOptions, vision
 
-    mode = vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE
-    body_options = vision.PoseLandmarkerOptions(BaseOptions(model_asset_buffer=_pose_bundle()), running_mode=mode)
-    hand_options = vision.HandLandmarkerOptions(BaseOptions(model_asset_buffer=_hand_bundle()), num_hands=2)
-    face_file = weights.path_of("mediapipe_face_short_range", "face_detection_short_range.tflite")
-    face_options = vision.FaceDetectorOptions(BaseOptions(model_asset_buffer=face_file.read_bytes()))
-    shape_file = weights.path_of("dlib_landmarks_68", "shape_predictor_68_face_landmarks.dat")
-    with ExitStack() as stack:
-        body = stack.enter_context(vision.PoseLandmarker.create_from_options(body_options))
-        hands = stack.enter_context(vision.HandLandmarker.create_from_options(hand_options))
-        faces = stack.enter_context(vision.FaceDetector.create_from_options(face_options))
-        yield PoseEstimator(body, hands, faces, dlib.shape_predictor(str(shape_file)), video=video)
-
-
-def _pose_bundle() -> bytes:
-    detector = weights.path_of("mediapipe_pose", "pose_detection.tflite").read_bytes()
-    landmarks = weights.path_of("mediapipe_pose", "pose_landmark_full.tflite").read_bytes()
-    landmarks = tasks_models.with_normalization(landmarks, 0.0, 255.0)
-    return tasks_models.bundle({"pose_detector.tflite": detector, "pose_landmarks_detector.tflite": landmarks})
-
-
-def _hand_bundle() -> bytes:
-    palm = weights.path_of("mediapipe_hands", "palm_detection_full.tflite").read_bytes()
-    landmarks = weights.path_of("mediapipe_hands", "hand_landmark_full.tflite").read_bytes()
-    return tasks_models.bundle({"hand_detector.tflite": palm, "hand_landmarks_detector.tflite": landmarks})
+    palm, hand = files["palm_detection_full.tflite"].read_bytes(), files["hand_landmark_full.tflite"].read_bytes()
+    hand_models = tasks_models.bundle({"hand_detector.tflite": palm, "hand_landmarks_detector.tflite": hand})
+    hand_options = vision.HandLandmarkerOptions(BaseOptions(model_asset_buffer=hand_models), num_hands=2)
+    face_model = files["face_detection_short_range.tflite"].read_bytes()
+    face_options = vision.FaceDetectorOptions(BaseOptions(model_asset_buffer=face_model))
+    shape = dlib.shape_predictor(str(files["shape_predictor_68_face_landmarks.dat"]))
+    with (
+        open_body(files, video=video) as body,
+        vision.HandLandmarker.create_from_options(hand_options) as hands,
+        vision.FaceDetector.create_from_options(face_options) as faces,
+    ):
+        yield PoseEstimator(body, hands, faces, shape)
 
 
 def _picture(image: np.ndarray) -> Any:

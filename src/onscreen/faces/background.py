@@ -1,0 +1,42 @@
+"""What is not the person in a picture of a face, made black: HQ-VoxCeleb's "masked faces", by MediaPipe's selfie segmentation."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+WEIGHTS = ("mediapipe_selfie",)
+MODEL_FILE = "selfie_segmentation.tflite"
+_PERSON = 0.5  # probability from which a pixel is the person
+
+
+def mask_background(image: np.ndarray, model_file: Path) -> tuple[np.ndarray, float]:
+    """A copy of the picture with everything but the person black, and the share of pixels that are the person, 0-1.
+
+    image: (H, W, 3) uint8 RGB, one person large in it. model_file: weights.path_of("mediapipe_selfie", MODEL_FILE).
+    A share near 0 means that no person was found; the picture is then black, and nothing for a face model to learn from.
+    """
+    person = person_mask(image, model_file) >= _PERSON
+    return np.where(person[..., None], image, 0).astype(np.uint8), float(person.mean())
+
+
+def person_mask(image: np.ndarray, model_file: Path) -> np.ndarray:
+    """(H, W) float32: probability that a pixel is a person."""
+    import mediapipe
+
+    picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(image))
+    result = _segmenter(model_file).segment(picture)
+    return np.array(result.confidence_masks[0].numpy_view(), np.float32).reshape(image.shape[:2])
+
+
+@cache
+def _segmenter(model_file: Path) -> Any:
+    """Open once a process. The model carries its own input metadata and ends in a sigmoid."""
+    from mediapipe.tasks.python import BaseOptions, vision
+
+    base = BaseOptions(model_asset_buffer=model_file.read_bytes())
+    options = vision.ImageSegmenterOptions(base, output_confidence_masks=True, output_category_mask=False)
+    return vision.ImageSegmenter.create_from_options(options)
