@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from matching_cases import NOBODY, planted
 
+from matching_cases import NOBODY, planted
 from onscreen.matching.data import collate, crop, steps_per_epoch, training_batches, validation_batches
 
 

@@ -47,7 +47,7 @@ def test_every_frame_of_a_long_mel_is_heard() -> None:
 
 
 def test_an_embedding_is_standardised_by_the_training_items_alone() -> None:
-    items = [row for row in np.random.default_rng(0).normal(0.9, 0.01, (50, 16)).astype(np.float32)]
+    items = list(np.random.default_rng(0).normal(0.9, 0.01, (50, 16)).astype(np.float32))
     tower = model().face_encoder
     tower.fit(items)
     out = tower(*collate(items))

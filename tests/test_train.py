@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from matching_cases import NOBODY, planted
 from safetensors.torch import load_file
 
+from matching_cases import NOBODY, planted
 from onscreen.config import TrainFaceVoice, TrainHq
 from onscreen.errors import ConfigError, InputError
 from onscreen.matching.folder import PARTS, describe, load_model, read_config, write_trained, write_untrained
@@ -39,7 +39,7 @@ class Killed(BaseException):
     """Stands for the end of the process: nothing in the trainer may catch it."""
 
 
-def kill_at(last: int):  # noqa: ANN201
+def kill_at(last: int):
     def on_epoch(epoch: int, row: dict[str, float]) -> None:
         if epoch == last:
             raise Killed
@@ -121,7 +121,7 @@ def test_the_best_epoch_is_kept_and_patience_ends_training(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("others", [NOBODY, planted(1, seed=3)])
-def test_without_two_validation_people_the_last_epoch_is_kept_and_said_so(tmp_path: Path, others) -> None:  # noqa: ANN001
+def test_without_two_validation_people_the_last_epoch_is_kept_and_said_so(tmp_path: Path, others) -> None:
     what = recipe(patience=1)
     made = train(what, planted(9), others, tmp_path / "state", ignore)
     files = files_of(tmp_path / "model", made, what)
@@ -144,7 +144,7 @@ def test_the_mel_tower_learns_it_from_spectrograms(tmp_path: Path) -> None:
     assert top1(made, planted(30, seed=2, mel_bands=16)) > 0.2  # chance: 1 in 30
 
 
-def top1(made: Trained, people) -> float:  # noqa: ANN001
+def top1(made: Trained, people) -> float:
     """Share of people whose first face is nearest to their own second voice."""
     face = made.matcher.model.embed_faces(people.faces[::2])
     voice = made.matcher.model.embed_voices(people.voices[1::2])

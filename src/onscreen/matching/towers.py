@@ -146,7 +146,7 @@ class FaceVoiceModel(nn.Module):
             parts = [_windows(items[index], self.frames) for index in range(start, min(start + EMBED_BATCH, len(items)))]
             stacked, lengths = collate([window for windows in parts for window in windows])
             vectors = tower(stacked.to(device), lengths.to(device)).cpu()
-            means += [one.mean(dim=0) for one in vectors.split([len(windows) for windows in parts])]
+            means += [one.mean(dim=0) for one in torch.split(vectors, [len(windows) for windows in parts])]
         return np.asarray(F.normalize(torch.stack(means), dim=1).numpy(), np.float32)
 
 

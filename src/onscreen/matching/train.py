@@ -161,7 +161,7 @@ def _epoch(
         loss = module(batch.to(fabric.device))
         fabric.backward(loss)
         norm = fabric.clip_gradients(module, optimizer, max_norm=params.clip_norm, error_if_nonfinite=False)
-        if not (torch.isfinite(loss) and torch.isfinite(norm)):
+        if not (torch.isfinite(loss) and norm is not None and torch.isfinite(norm)):
             raise ConfigError(f"the loss stopped being a number in epoch {epoch}: lower learning_rate ({params.learning_rate:g})")
         optimizer.step()
         matcher.loss.clamp()
