@@ -47,10 +47,11 @@ def test_it_loads_without_pickle_and_scores_as_the_folder_does(tmp_path, monkeyp
     assert [version.version for version in client.search_model_versions("name = 'onscreen-face-voice'")] in (["2", "1"], [2, 1])
 
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
-    mlflow.set_registry_uri(mlflow.get_tracking_uri())
+    mlflow.set_tracking_uri(client.tracking_uri)
     served = mlflow.pyfunc.load_model("models:/onscreen-face-voice/1")
     faces, voices = pairs.faces[:4], pairs.voices[:4]
     table = pd.DataFrame({"face": [face.tolist() for face in faces], "voice": [item.tolist() for item in voices]})
     model = load_model(folder)
     wanted = (model.embed_faces(faces) * model.embed_voices(voices)).sum(axis=1)
     np.testing.assert_allclose(served.predict(table)["similarity"], wanted, rtol=1e-5, atol=1e-6)
+    mlflow.set_tracking_uri("")

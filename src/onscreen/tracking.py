@@ -11,6 +11,7 @@ import os
 import re
 import sqlite3
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,10 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from onscreen.console import log
 from onscreen.lineage import Pass, experiment_passes, flatten, params_digest, workspace_pass
+from onscreen.store import read_json
 from onscreen.workspace import Workspace
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.models import ModelSignature
 
 EXPERIMENT = "onscreen"
 RECORDED = "onscreen.pass"
@@ -88,22 +91,32 @@ def _record(client: MlflowClient, experiment: str, found: Pass, workspace: Works
 
 def register(client: MlflowClient, experiment: str, found: Pass, root: Path) -> None:
     """Register the checkout's models, one version for each content of a model's folder."""
-    import mlflow
-
     md5s = found.md5s()
     for path, name in MODELS.items():
         if path not in md5s or not any((root / path).glob("*.safetensors")):
             log.info("%s: no weights, nothing to register", path)
             continue
-        with contextlib.suppress(mlflow.exceptions.MlflowException):
-            client.create_registered_model(name)
         versions = client.search_model_versions(f"name = '{name}'")
         if any(version.tags.get(MD5) == md5s[path] for version in versions):
             continue
         (run,) = client.search_runs([experiment], f"tags.`{RECORDED}` = '{found.digest}'", max_results=1)
-        version = _log_model(run.info.run_id, root, path, name)
+        with _store_of(client):
+            version = _log_model(run.info.run_id, root, path, name)
         client.set_model_version_tag(name, version, MD5, md5s[path])
         log.info("%s: registered as %s, version %s", path, name, version)
+
+
+@contextmanager
+def _store_of(client: MlflowClient) -> Iterator[None]:
+    """Point MLflow's own functions, which know only a global store, at the client's; they write it into the environment."""
+    import mlflow
+
+    before = os.environ.get("MLFLOW_TRACKING_URI", "")
+    mlflow.set_tracking_uri(client.tracking_uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(before)
 
 
 def _log_model(run_id: str, root: Path, path: str, name: str) -> str:
@@ -111,30 +124,43 @@ def _log_model(run_id: str, root: Path, path: str, name: str) -> str:
     import mlflow
 
     package = Path(__file__).parent
-    with mlflow.start_run(run_id=run_id):
+    with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it misses an input example and type hints; the signature below says what they would
         logged = mlflow.pyfunc.log_model(
             name=path.split("/")[1],
             python_model=str(package / "matching" / "serving.py"),
             artifacts={"model": str(root / path)},
             code_paths=[str(package)],
+            signature=_signature(read_json(root / path / "config.json")["voice_tower"]["kind"]),
             pip_requirements=SERVING,
             registered_model_name=name,
         )
     return str(logged.registered_model_version)
 
 
+def _signature(voice_tower: str) -> ModelSignature:
+    """Columns face and voice in, similarity out; a spectrogram is an array of arrays."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types.schema import Array
+
+    vector = Array(DataType.double)
+    voice = Array(vector) if voice_tower == "mel" else vector
+    inputs = Schema([ColSpec(vector, "face"), ColSpec(voice, "voice")])
+    return ModelSignature(inputs, Schema([ColSpec(DataType.float, "similarity")]))
+
+
 def connect(home: Path) -> tuple[MlflowClient, str]:
     """A client of the tracking store and the id of onscreen's experiment; both are made where they do not exist."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     uri = os.environ.get("MLFLOW_TRACKING_URI")
-    import mlflow
     from filelock import FileLock
+    from mlflow import MlflowClient
 
     path = home / "mlflow.db"
-    mlflow.set_tracking_uri(uri or f"sqlite:///{path}")
     (home / ".cache").mkdir(parents=True, exist_ok=True)
     with FileLock(home / ".cache" / "mlflow.lock"):  # several processes on a fresh database crash each other
-        client = mlflow.MlflowClient()
+        client = MlflowClient(tracking_uri=uri or f"sqlite:///{path}")
         experiment = client.get_experiment_by_name(EXPERIMENT)
         if experiment is None:
             place = None if uri else (home / "mlartifacts").as_uri()

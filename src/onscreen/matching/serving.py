@@ -20,10 +20,10 @@ class FaceVoiceMatcher(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-def
         """Load the weights; called by MLflow."""
         self._model = load_model(Path(context.artifacts["model"]))
 
-    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Score each row.
 
-        model_input: columns face and voice, each cell what the model's towers take (config.json names it): a list of numbers for
+        model_input: a data frame with columns face and voice, each cell what the model's towers take (config.json names it): a list of numbers for
         an embedding, a list of bands x frames for a mel spectrogram. Returns a column similarity, cosine in [-1, 1].
         """
         faces = self._model.embed_faces([np.asarray(cell, np.float32) for cell in model_input["face"]])
