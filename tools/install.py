@@ -55,6 +55,8 @@ def uv_settings() -> dict[str, str]:
         parts = [part for part in value.split() if not part.startswith("file://") or Path(part[7:]).is_dir()]
         if parts and target not in os.environ:
             found[target] = (" " if target == "UV_INDEX" else ",").join(parts)
+    if "UV_INDEX" in found:
+        found["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # pip looks in all indexes; uv would stop at the first with the name
     return found
 
 
