@@ -161,7 +161,7 @@ def loudness_lufs(audio: Audio) -> float | None:
     Channels of 5.1 sound weigh L, R, C 1, LFE 0, surrounds 1.41; all others 1. Sound shorter than a block is one block.
     None where no block is louder than -70 LUFS.
     """
-    samples = audio.samples.reshape(len(audio.samples), -1)
+    samples = audio.samples if audio.samples.ndim == 2 else audio.samples[:, None]
     if not len(samples):
         return None
     power = _block_power(_k_weighted(samples, audio.rate_hz), audio.rate_hz) @ _channel_weights(samples.shape[1])

@@ -131,7 +131,7 @@ def _frames_of(packet: Any) -> list[Any]:
 
     try:
         return list(packet.decode())
-    except (av.error.InvalidDataError, av.error.EOFError):
+    except av.error.FFmpegError:
         return []
 
 

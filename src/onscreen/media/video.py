@@ -45,7 +45,7 @@ def sample_frames(path: Path, start_s: float, end_s: float, count: int, mode: Li
         found = _images(path, start_s, end_s, lambda frames: _evenly(_thinned(frames, 2 * count), count), keys_only=True)
         if len(found) < count:
             times = [time_s for time_s, _ in found]
-            found += _images(path, start_s, end_s, lambda frames: _farthest(_thinned(frames, 2 * count), times, count))
+            found += _images(path, start_s, end_s, lambda frames: _farthest(_thinned(frames, 4 * count), times, count))
     if not found:
         raise Rejected("no_frames", "no frame can be decoded between the two times", {"start_s": start_s, "end_s": end_s})
     return [Frame(max(0.0, time_s - start_s), image) for time_s, image in sorted(found, key=itemgetter(0))]
@@ -216,7 +216,7 @@ def _add_sound(container: Any, audio: Audio) -> _Sound:
     import soxr
 
     rate_hz = audio.rate_hz if audio.rate_hz in _AAC_RATES_HZ else 48000
-    samples = audio.samples.reshape(len(audio.samples), -1)
+    samples = audio.samples if audio.samples.ndim == 2 else audio.samples[:, None]
     if samples.shape[1] > 2:
         raise ValueError(f"sound of one or two channels, got {samples.shape[1]}")
     samples = samples if rate_hz == audio.rate_hz else soxr.resample(samples, audio.rate_hz, rate_hz)

@@ -67,9 +67,7 @@ def run(params: Params, source: Source, measured: Item | Rejected) -> Iterator[C
     probe = Probe(**measured.meta["probe"])
     shown_s = probe.duration_s - probe.video_start_s
     if shown_s < params.prepare.min_clip_s:
-        numbers = {"duration_s": shown_s, "min_clip_s": params.prepare.min_clip_s}
-        detail = f"{source.path}: {shown_s:.2f} s of picture, prepare.min_clip_s asks for {params.prepare.min_clip_s:g}"
-        yield Reject(source.clip_id, STAGE, "clip", "too_short", detail, numbers)
+        yield _too_short(params, source, probe, shown_s)
         return
     speech = speech_segments(measured.arrays["speech"], params.voices.vad_threshold, probe.duration_s)
     for cut in _cuts(probe.duration_s, params.prepare.max_clip_s):
@@ -79,6 +77,15 @@ def run(params: Params, source: Source, measured: Item | Rejected) -> Iterator[C
         flags = [*(reject.code for reject in rejects), *_flags(source, probe, measured, cut)]
         yield replace(clip, flags=tuple(dict.fromkeys(flags)))
         yield from rejects
+
+
+def _too_short(params: Params, source: Source, probe: Probe, shown_s: float) -> Reject:
+    """Too little picture, because the video is short or because its file breaks off."""
+    numbers = {"duration_s": shown_s, "min_clip_s": params.prepare.min_clip_s, "missing_s": probe.missing_s}
+    detail = f"{source.path}: {shown_s:.2f} s of picture, prepare.min_clip_s asks for {params.prepare.min_clip_s:g}"
+    if probe.truncated:
+        return Reject(source.clip_id, STAGE, "clip", "truncated", f"{detail}; the file breaks off", numbers)
+    return Reject(source.clip_id, STAGE, "clip", "too_short", detail, numbers)
 
 
 def _cuts(duration_s: float, max_clip_s: float) -> list[_Cut]:

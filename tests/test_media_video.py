@@ -1,0 +1,174 @@
+import av
+import numpy as np
+import pytest
+
+from media_cases import beep_at, encoded, number_of, numbered, onset_s, pictures, shifted, turned, video
+from onscreen.errors import Rejected
+from onscreen.media.audio import Audio, decode_audio
+from onscreen.media.probe import probe
+from onscreen.media.video import constant_rate_frames, sample_frames, write_video
+
+
+@pytest.fixture(scope="module")
+def five_seconds(tmp_path_factory):
+    return encoded(tmp_path_factory.mktemp("media") / "five.mp4", "libx264", "aac")
+
+
+def test_a_written_video_gives_back_its_pictures_and_its_sound_in_step(tmp_path):
+    path = video(tmp_path / "a.mp4", duration_s=3, beep_s=1.0)
+    frames = list(constant_rate_frames(path, 0, 3, 25))
+    assert [number_of(frame.image) for frame in frames] == list(range(75))
+    assert onset_s(decode_audio(path, 0, 3)) == pytest.approx(1.0, abs=0.002)
+
+
+def test_writing_twice_gives_the_same_bytes(tmp_path):
+    one, two = video(tmp_path / "1.mp4"), video(tmp_path / "2.mp4")
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_metadata_survives_with_any_key_and_script(tmp_path):
+    path = tmp_path / "a.mp4"
+    write_video(path, pictures(5), 25, None, {"comment": "sample", "onscreen_song": "아리랑"})
+    with av.open(str(path)) as container:
+        assert container.metadata["comment"] == "sample"
+        assert container.metadata["onscreen_song"] == "아리랑"
+
+
+def test_the_index_stands_before_the_media_so_that_players_start_at_once(tmp_path):
+    data = video(tmp_path / "a.mp4").read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+
+
+def test_sound_at_a_rate_that_aac_does_not_know_keeps_its_time_and_pitch(tmp_path):
+    path = tmp_path / "a.mp4"
+    write_video(path, pictures(50), 25, beep_at(1.0, 2.0, rate_hz=24576, channels=2))
+    found = decode_audio(path, 0, 2, mono=False)
+    assert found.samples.shape == (2 * 48000, 2)
+    assert onset_s(found) == pytest.approx(1.0, abs=0.002)
+
+
+@pytest.mark.parametrize("frames", [[], [np.zeros((63, 96, 3), np.uint8)], [numbered(0), np.zeros((32, 32, 3), np.uint8)]])
+def test_what_cannot_be_written_is_refused_and_leaves_no_file(tmp_path, frames):
+    with pytest.raises(ValueError, match=r"frame|even"):
+        write_video(tmp_path / "a.mp4", frames, 25, None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_retiming_shows_what_is_on_screen_at_each_moment(five_seconds):
+    numbers = [number_of(frame.image) for frame in constant_rate_frames(five_seconds, 0, 5, 24)]
+    assert numbers == [int(index * 25 / 24 + 1e-6) for index in range(120)]
+
+
+def test_retiming_from_the_middle_starts_with_the_picture_on_screen_there(five_seconds):
+    frames = list(constant_rate_frames(five_seconds, 2.015, 3.03, 50))
+    assert [number_of(frame.image) for frame in frames] == [int((2.015 + index / 50) * 25) for index in range(50)]
+    assert frames[10].time_s == pytest.approx(0.2)
+
+
+def test_retiming_refuses_to_make_up_pictures_beyond_the_end(five_seconds):
+    with pytest.raises(Rejected) as caught:
+        list(constant_rate_frames(five_seconds, 4, 6, 24))
+    assert caught.value.code == "picture_ends_early"
+    assert caught.value.numbers["missing_s"] == pytest.approx(1, abs=0.1)
+
+
+def test_retiming_refuses_to_make_up_pictures_before_the_first(tmp_path):
+    late = shifted(video(tmp_path / "a.mp4"), tmp_path / "late.mp4", "video", 1.0)
+    with pytest.raises(Rejected) as caught:
+        list(constant_rate_frames(late, 0, 3, 24))
+    assert caught.value.code == "picture_starts_late"
+    assert [number_of(frame.image) for frame in constant_rate_frames(late, 1, 3, 25)] == list(range(50))
+
+
+@pytest.mark.parametrize("count", [1, 3, 5, 8, 40])
+def test_every_clip_gives_the_number_of_frames_that_was_asked_for(five_seconds, count):
+    frames = sample_frames(five_seconds, 0, 5, count, "keyframes")
+    times = [frame.time_s for frame in frames]
+    assert len(frames) == count
+    assert times == sorted(set(times))
+    assert [number_of(frame.image) for frame in frames] == [round(time_s * 25) for time_s in times]
+
+
+def test_keyframes_come_first_and_are_spread_evenly(five_seconds):
+    assert [frame.time_s for frame in sample_frames(five_seconds, 0, 5, 5, "keyframes")] == pytest.approx([0, 1, 2, 3, 4])
+    times = [frame.time_s for frame in sample_frames(five_seconds, 0, 5, 3, "keyframes")]
+    assert times == pytest.approx([0, 2, 4])
+
+
+def test_frames_that_fill_up_are_spread_over_the_clip(tmp_path):
+    path = tmp_path / "one_keyframe.mp4"
+    write_video(path, [numbered(0)] * 100, 25, None)
+    times = [frame.time_s for frame in sample_frames(path, 0, 4, 5, "keyframes")]
+    assert times == pytest.approx([0, 1, 2, 3, 4], abs=0.3)
+
+
+def test_a_clip_with_fewer_frames_gives_all_it_has(tmp_path):
+    path = video(tmp_path / "short.mp4", duration_s=3 / 25, beep_s=None)
+    assert [number_of(frame.image) for frame in sample_frames(path, 0, 3 / 25, 5, "keyframes")] == [0, 1, 2]
+
+
+def test_frames_of_a_cut_lie_within_it_and_count_from_its_start(five_seconds):
+    frames = sample_frames(five_seconds, 2.5, 4.0, 5, "keyframes")
+    assert [number_of(frame.image) for frame in frames] == [round((2.5 + frame.time_s) * 25) for frame in frames]
+    assert all(0 <= frame.time_s < 1.5 for frame in frames)
+
+
+def test_two_neighbouring_cuts_share_no_frame(five_seconds):
+    numbers = [
+        {number_of(frame.image) for frame in sample_frames(five_seconds, start_s, end_s, 60, "keyframes")}
+        for start_s, end_s in ((0, 2.5), (2.5, 5))
+    ]
+    assert [len(found) for found in numbers] == [63 - 3, 60]
+    assert not numbers[0] & numbers[1]
+
+
+def test_the_first_mode_gives_only_the_first_frame(five_seconds):
+    frames = sample_frames(five_seconds, 0, 5, 5, "first")
+    assert [(frame.time_s, number_of(frame.image)) for frame in frames] == [(0.0, 0)]
+
+
+def test_no_frame_between_two_times_is_a_named_reject(five_seconds):
+    with pytest.raises(Rejected, match="no_frames"):
+        sample_frames(five_seconds, 7, 9, 5, "keyframes")
+
+
+@pytest.mark.parametrize(("clockwise", "corner"), [(90, (0, -1)), (180, (-1, -1)), (270, (-1, 0))])
+def test_pictures_come_upright_whatever_way_the_phone_was_held(tmp_path, clockwise, corner):
+    image = np.full((64, 96, 3), 16, np.uint8)
+    image[:24, :24] = (235, 16, 16)  # red in the corner at the top left
+    write_video(tmp_path / "a.mp4", [image] * 5, 25, None)
+    path = turned(tmp_path / "a.mp4", tmp_path / "b.mp4", clockwise)
+    found = sample_frames(path, 0, 1, 1, "first")[0].image
+    assert found.shape == ((96, 64, 3) if clockwise != 180 else (64, 96, 3))
+    assert (probe(path).height, probe(path).width) == found.shape[:2]
+    row, column = (8 if corner[0] == 0 else -8), (8 if corner[1] == 0 else -8)
+    assert found[row, column, 0] > 180
+    assert (found[..., 0] > 180).mean() < 0.15
+
+
+@pytest.mark.parametrize(
+    ("name", "video_codec", "audio_codec"),
+    [
+        ("a.mov", "mpeg4", "aac"),
+        ("a.mkv", "libx264", "libopus"),
+        ("a.webm", "libvpx", "libopus"),
+        ("a.mpg", "mpeg2video", "mp2"),
+        ("a.avi", "mpeg4", "pcm_s16le"),
+        ("a.ts", "libx264", "aac"),
+    ],
+)
+def test_picture_and_sound_stay_together_in_every_container(tmp_path, name, video_codec, audio_codec):
+    path = encoded(tmp_path / name, video_codec, audio_codec)
+    found = probe(path)
+    assert found.n_frames == 125
+    assert found.duration_s - found.video_start_s == pytest.approx(5, abs=0.001)
+    shown_s = found.video_start_s + 3.0  # the beep is heard with picture 75
+    assert onset_s(decode_audio(path, 0, found.duration_s)) == pytest.approx(shown_s, abs=1 / 24)
+    assert 2.5 + onset_s(decode_audio(path, 2.5, 4)) == pytest.approx(shown_s, abs=1 / 24)
+    frame = next(constant_rate_frames(path, shown_s + 0.01, found.duration_s, 24))
+    assert number_of(frame.image) == 75
+
+
+def test_sound_of_three_channels_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="one or two channels"):
+        write_video(tmp_path / "a.mp4", pictures(5), 25, Audio(np.zeros((100, 3), np.float32), 48000))
