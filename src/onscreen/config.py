@@ -68,7 +68,7 @@ class Faces(Section):
     frames_per_clip: Annotated[int, Field(ge=1, le=100)] = 5
     keep: Literal["largest", "all"] = "largest"
     min_score: Unit = 0.5
-    min_interocular_px: Annotated[float, Field(ge=0)] = 20.0
+    min_interocular_px: Annotated[float, Field(ge=0)] = 16.0
     min_presence: Unit = 0.5
     min_mouth_width: Unit = 0.65
     crop_px: Annotated[int, Field(ge=64, le=1024)] = 256

@@ -1,0 +1,77 @@
+"""How well predicted people agree with labelled ones: pairwise and BCubed precision, recall and F1; and labels.csv itself."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from onscreen.errors import InputError
+
+
+def agreement(predicted: Sequence[str], labels: Sequence[str]) -> dict[str, float]:
+    """Scores of a clustering, 0-1. predicted, labels: one id an item, in the same order.
+
+    Pairwise: over pairs of items that are together. A precision or recall over no pair at all is left out, and so is its F1.
+    BCubed (Bagga and Baldwin 1998): over items, the share of their cluster (of their label) that has their label (their cluster).
+    """
+    if not labels:
+        return {}
+    both, clusters, people = Counter(zip(predicted, labels, strict=True)), Counter(predicted), Counter(labels)
+    together = _pairs(both)
+    scores = _scores("pairwise", together, _pairs(clusters), together, _pairs(people))
+    precise = sum(count * count / clusters[cluster] for (cluster, _), count in both.items())
+    complete = sum(count * count / people[person] for (_, person), count in both.items())
+    return scores | _scores("bcubed", precise, len(labels), complete, len(labels))
+
+
+def _pairs(counts: Counter[str] | Counter[tuple[str, str]]) -> int:
+    return sum(count * (count - 1) // 2 for count in counts.values())
+
+
+def _scores(name: str, right: float, predicted: float, found: float, wanted: float) -> dict[str, float]:
+    scores = {}
+    if predicted:
+        scores[f"{name}_precision"] = right / predicted
+    if wanted:
+        scores[f"{name}_recall"] = found / wanted
+    if predicted and wanted:
+        precision, recall = right / predicted, found / wanted
+        scores[f"{name}_f1"] = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+    return scores
+
+
+def read_labels(path: Path) -> dict[str, str]:
+    """labels.csv: file (path relative to its folder, POSIX separators) -> identity; other columns are ignored.
+
+    A row without an identity is not labelled. Empty when there is no such file.
+    Raises InputError naming the file and the line for anything that is not such a table.
+    """
+    if not path.exists():
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read as UTF-8 text: {error}") from error
+    reader = csv.DictReader(io.StringIO(text))
+    labels: dict[str, str] = {}
+    try:
+        if not {"file", "identity"} <= set(reader.fieldnames or []):
+            raise InputError(f"{path}: the first line must name the columns file and identity, got {reader.fieldnames}")
+        for row in reader:
+            _add(labels, row, f"{path}, line {reader.line_num}")
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num}: {error}") from error
+    return labels
+
+
+def _add(labels: dict[str, str], row: dict[str, str | None], where: str) -> None:
+    file, identity = (row["file"] or "").strip(), (row["identity"] or "").strip()
+    if not file:
+        raise InputError(f"{where}: no file")
+    if labels.get(file, identity) != identity:
+        raise InputError(f"{where}: {file} is labelled twice, {labels[file]} and {identity}")
+    if identity:
+        labels[file] = identity
