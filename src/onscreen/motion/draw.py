@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from onscreen.motion.keypoints import FACE, FEET, INDEX, LEFT_HAND, RIGHT_HAND
@@ -21,11 +23,11 @@ def bones() -> list[tuple[int, int, tuple[int, int, int]]]:
     for side, colour in (("left", _LEFT), ("right", _RIGHT)):
         for chain in _CHAINS:
             names = [INDEX[name.format(side)] for name in chain]
-            lines += [(first, second, colour) for first, second in zip(names, names[1:], strict=False)]
+            lines += [(first, second, colour) for first, second in pairwise(names)]
     for hand, colour in ((LEFT_HAND, _LEFT), (RIGHT_HAND, _RIGHT)):
         for start in _FINGER_STARTS:
             finger = [hand.start, *range(hand.start + start, hand.start + start + 4)]
-            lines += [(first, second, colour) for first, second in zip(finger, finger[1:], strict=False)]
+            lines += [(first, second, colour) for first, second in pairwise(finger)]
     return lines
 
 

@@ -37,9 +37,10 @@ MEDIAPIPE_POSE = {
     **{"left_big_toe": 31, "left_heel": 29, "right_big_toe": 32, "right_heel": 30},
 }
 # COCO-WholeBody's first 23: 17 body points, 6 of the feet; face and hands follow in the same order as here.
-_COCO_BODY = ("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow")
-_COCO_BODY += ("right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee")
-_COCO_BODY += ("left_ankle", "right_ankle")
+_COCO_BODY = (
+    *("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow"),
+    *("left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle"),
+)
 COCO_WHOLEBODY: tuple[str, ...] = (*_COCO_BODY, *JOINT_TYPES[18:])
 
 

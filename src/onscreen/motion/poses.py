@@ -93,7 +93,9 @@ class PoseEstimator:
         result = self._hands.detect(_picture(crop))
         height, width = crop.shape[:2]
         return [
-            np.array([(mark.x * width + corner[0], mark.y * height + corner[1], handedness[0].score) for mark in marks], np.float32)
+            np.array(
+                [(mark.x * width + corner[0], mark.y * height + corner[1], handedness[0].score) for mark in marks], np.float32
+            )
             for marks, handedness in zip(result.hand_landmarks, result.handedness, strict=True)
         ]
 

@@ -30,7 +30,9 @@ from onscreen.motion.music import Music
 from onscreen.motion.poses import BODY_WEIGHTS, WEIGHTS, Seen, open_body, open_poses, visible
 
 LOOKS = 8  # frames of the cheap look; where half of all frames show a whole body, all 8 miss it once in 256
-LIMBS = [INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")]
+LIMBS = [
+    INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+]
 LEGS = [INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("hip", "knee", "ankle")]
 EMBEDDER = "Dlib"
 LOOK_MODELS = BODY_WEIGHTS

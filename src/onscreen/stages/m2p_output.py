@@ -1,0 +1,157 @@
+"""What stands in data/m2p: a folder a sample, metadata.json for all; and what is shown of it in metrics and plots."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from onscreen.cache import Item
+from onscreen.config import M2p
+from onscreen.media.video import sample_frames
+from onscreen.motion import music
+from onscreen.motion.draw import draw_pose
+from onscreen.motion.keypoints import FACE, JOINT_TYPES, LEFT_HAND, RIGHT_HAND, to_annotations
+from onscreen.naming import file_stem
+from onscreen.records import Clip, Reject
+from onscreen.store import atomic_path, read_json, write_json
+
+_OVERLAYS, _OVERLAY_FRAMES = 4, 4  # samples that get a drawn picture, frames in each
+
+
+@dataclass(frozen=True)
+class Dancer:
+    """Whose sample it is.
+
+    identity_id: of data/identities, or source:<sha256> where no face tells. side: train or validation. known_by: face or source.
+    """
+
+    identity_id: str
+    side: str
+    known_by: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One accepted clip, as measure_dance gives it.
+
+    embedding: (128,) float32 of dlib, L2 = 1, or None where no view of the face is good enough. body_share: frames with a whole body.
+    """
+
+    clip: Clip
+    item: Item
+    dancer: Dancer
+    embedding: np.ndarray | None
+    body_share: float
+
+
+def write_sample(root: Path, sample: Sample, params: M2p) -> dict[str, Any]:
+    """Write a sample's folder below root; returns its entry in metadata.json.
+
+    face_embedding.npy is ArcFace's and nothing else's; without those weights dlib's vector is written under its own name.
+    """
+    arrays, meta = sample.item.arrays, sample.item.meta
+    name = file_stem(sample.clip.clip_id)
+    folder = root / sample.dancer.side / name
+    folder.mkdir()
+    (folder / "video.mp4").write_bytes(arrays["video"].tobytes())
+    (folder / "reference_image.jpg").write_bytes(arrays["reference"].tobytes())
+    np.save(folder / "music_features.npy", arrays["music"], allow_pickle=False)
+    annotations = to_annotations(arrays["points"], sample.clip.clip_id, params.fps)
+    (folder / "pose_annotations.json").write_text(json.dumps(annotations, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+    missing = ["face_embedding"]
+    if sample.embedding is None:
+        missing.append("face_embedding_dlib")
+    else:
+        np.save(folder / "face_embedding_dlib.npy", sample.embedding, allow_pickle=False)
+    return {
+        **{"id": sample.clip.clip_id, "split": sample.dancer.side, "folder": f"{sample.dancer.side}/{name}"},
+        **{"source": sample.clip.source, "source_sha256": sample.clip.source_sha256},
+        **{"start_s": sample.clip.start_s, "source_fps": sample.clip.fps},
+        **{"fps": params.fps, "frames": meta["frames"], "duration": meta["frames"] / params.fps},
+        **{"identity": sample.dancer.identity_id, "identity_known_by": sample.dancer.known_by},
+        **{key: meta[key] for key in ("tempo_bpm", "beats_s", "padded_frames", "context_s", "window", "reference_frame")},
+        **{"reference_shows_face": sample.embedding is not None, "complete": not missing, "missing": missing},
+        "share_of_frames": _shares(sample),
+    }
+
+
+def _shares(sample: Sample) -> dict[str, float]:
+    """Share of frames in which each part is seen."""
+    confidence = sample.item.arrays["points"][..., 2]
+    parts = {"face": FACE, "left_hand": LEFT_HAND, "right_hand": RIGHT_HAND}
+    shares = {name: round(float((confidence[:, part].max(axis=1) > 0).mean()), 4) for name, part in parts.items()}
+    return {"whole_body": round(sample.body_share, 4), **shares}
+
+
+def metadata(params: M2p, entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """metadata.json: what all samples share, and one entry each."""
+    return {
+        "fps": params.fps,
+        "resolution": params.resolution,
+        "joint_types": list(JOINT_TYPES),
+        "music": {
+            **{
+                "layout_version": music.LAYOUT_VERSION,
+                "width": music.WIDTH,
+                "rate_hz": music.rate_hz(params.fps),
+                "hop": music.HOP,
+            },
+            **{"normalisation": "none over clips; chroma by frame and tempogram by its window, as librosa defines them"},
+            "columns": music.layout(),
+        },
+        "backends": {
+            "pose": f"mediapipe {version('mediapipe')}",
+            "face_points": f"dlib 68 ({version('dlib-bin')})",
+            "face_embedding_dlib": f"dlib ResNet ({version('dlib-bin')})",
+            "music": f"librosa {version('librosa')}",
+        },
+        "clips": sorted(entries, key=lambda entry: entry["folder"]),
+    }
+
+
+def metrics(entries: Sequence[dict[str, Any]], rejects: Sequence[Reject]) -> dict[str, Any]:
+    """What reports/metrics/m2p.json holds; means only where there is a sample."""
+    found: dict[str, Any] = {
+        "status": "ok" if entries else "no dancers",
+        "samples": len(entries),
+        "rejects": dict(sorted(Counter(reject.code for reject in rejects).items())),
+    }
+    if entries:
+        found["by_side"] = dict(sorted(Counter(entry["split"] for entry in entries).items()))
+        found["people"] = len({entry["identity"] for entry in entries})
+        found["duration_s"] = sum(entry["duration"] for entry in entries)
+        found["complete"] = sum(entry["complete"] for entry in entries)
+        names = list(entries[0]["share_of_frames"])
+        found["mean_share_of_frames"] = {
+            name: float(np.mean([entry["share_of_frames"][name] for entry in entries])) for name in names
+        }
+    return found
+
+
+def write_plots(folder: Path, root: Path, entries: Sequence[dict[str, Any]], rejects: Sequence[Reject]) -> None:
+    """Reasons of rejects, and for some samples a strip of frames of video.mp4 with the points of pose_annotations.json on them."""
+    counts = sorted(Counter(reject.code for reject in rejects).items())
+    write_json(folder / "rejects.json", [{"code": code, "clips": count} for code, count in counts])
+    for entry in entries[:_OVERLAYS]:
+        draw_sample(root / entry["folder"], folder / f"{Path(entry['folder']).name}.png")
+
+
+def draw_sample(sample: Path, picture: Path) -> None:
+    """Draw a sample from its own files, so that the picture shows what a reader of the data gets."""
+    import cv2
+
+    annotations = read_json(sample / "pose_annotations.json")
+    frames = sample_frames(sample / "video.mp4", 0.0, annotations["duration"], _OVERLAY_FRAMES, "keyframes")
+    drawn = []
+    for frame in frames:
+        points = annotations["poses"][round(frame.time_s * annotations["fps"])]["keypoints"]
+        drawn.append(draw_pose(frame.image, np.array([(p["x"], p["y"], p["confidence"]) for p in points], np.float32)))
+    with atomic_path(picture) as temporary:
+        cv2.imwrite(str(temporary), np.hstack(drawn)[..., ::-1])
