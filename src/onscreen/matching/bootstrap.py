@@ -54,7 +54,7 @@ def means(ranks: Ranks, values: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     people = drawn.shape[1]
     total = drawn @ np.bincount(ranks.person, weights=values, minlength=people)
     count = drawn @ np.bincount(ranks.person, minlength=people).astype(np.float64)
-    return np.divide(total, count, out=np.full(len(drawn), np.nan), where=count > 0)
+    return np.asarray(np.divide(total, count, out=np.full(len(drawn), np.nan), where=count > 0))
 
 
 def medians(ranks: Ranks, drawn: np.ndarray) -> np.ndarray:

@@ -1,0 +1,79 @@
+"""What is measured of one face for the HQ-VoxCeleb tree: its crop without background, and the embedding of such a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from onscreen.cache import Item
+from onscreen.errors import Rejected
+from onscreen.faces import embedders
+from onscreen.faces.background import mask_background
+from onscreen.faces.detectors import Detection, DlibHog
+from onscreen.faces.embedders import Embedder, embed
+
+EMBEDDER = "Dlib"
+_JPEG_QUALITY = 95
+_SIDE_PX = 256  # pictures are looked at in this size: a face fills half of it, and dlib's detector finds 80 px and more
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A face crop to take the background out of. model_file: the segmentation model."""
+
+    path: Path
+    model_file: Path
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of one face, large in it. files: model file name -> path, of the embedder."""
+
+    path: Path
+    files: Mapping[str, Path]
+
+
+def measure_masked(crop: Crop) -> Item:
+    """arrays: jpeg, the crop with all but the person black. meta: person_share, of its pixels. Raises Rejected "unreadable_image"."""
+    masked, share = mask_background(_read(crop.path), crop.model_file)
+    jpeg = cv2.imencode(".jpg", masked[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
+    return Item({"person_share": share}, {"jpeg": np.asarray(jpeg)})
+
+
+def measure_picture(picture: Picture) -> Item:
+    """arrays: embedding (128,) float32, L2 = 1, of the largest face.
+
+    The face is found by dlib's HOG detector: it needs no weights and the embedder's landmark model was trained on its boxes.
+    Raises Rejected "unreadable_image", "no_face_found".
+    """
+    image = _read(picture.path)
+    scale = _SIDE_PX / min(image.shape[:2])
+    image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    detector, embedder = _models(tuple(sorted(picture.files.items())))
+    found = detector.postprocess(detector.infer(detector.preprocess(image)))
+    if not found:
+        raise Rejected("no_face_found", f"no face is found in {picture.path.name}", {})
+    largest = max(found, key=lambda candidate: candidate.box[2] * candidate.box[3])
+    face = Detection(largest.box, np.zeros((0, 2), np.float32), largest.probability)  # dlib's embedder finds its own landmarks
+    return Item({"faces": len(found)}, {"embedding": embed(embedder, image, face)})
+
+
+@cache
+def _models(files: tuple[tuple[str, Path], ...]) -> tuple[DlibHog, Embedder]:
+    """Loaded once per worker process."""
+    cv2.setNumThreads(1)
+    return DlibHog({}), embedders.create(EMBEDDER, dict(files))
+
+
+def _read(path: Path) -> np.ndarray:
+    """(H, W, 3) uint8 RGB."""
+    data = np.fromfile(path, np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise Rejected("unreadable_image", f"{path.name} is not a readable image", {})
+    return np.ascontiguousarray(image[..., ::-1])

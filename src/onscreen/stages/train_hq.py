@@ -1,0 +1,133 @@
+"""train_hq: the two-tower model on an HQ-VoxCeleb tree. It reads the tree and nothing else, so a published tree can stand there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from onscreen.cache import Item, code_digest, item_key
+from onscreen.engine import Job
+from onscreen.errors import CorruptTable, Rejected
+from onscreen.faces import embedders
+from onscreen.matching.data import Link, PairSet
+from onscreen.matching.hq_tree import Tree, load_mel, read_tree
+from onscreen.stages.hq_items import EMBEDDER, Picture, measure_picture
+from onscreen.stages.training import Loaded, Plan, fit
+from onscreen.weights import digest_of, model, path_of
+from onscreen.workspace import Workspace
+
+STAGE = "train_hq"
+
+
+class Mels(Sequence[np.ndarray]):
+    """Spectrograms read from disk when they are asked for: a published tree holds more than memory does."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    @overload
+    def __getitem__(self, index: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, index: slice) -> Mels: ...
+    def __getitem__(self, index: int | slice) -> np.ndarray | Mels:
+        return Mels(self._paths[index]) if isinstance(index, slice) else load_mel(self._paths[index])
+
+
+def run(tree: Tree, side: str, faces: Mapping[str, Item | Rejected], bands: int) -> Loaded:
+    """Faces and mels of one side's people as arrays. faces: path -> what measure_picture found. bands: of the mels to take.
+
+    A person's faces go with all their mels of another source; within one source where they have no other. People without a
+    usable face or a usable mel are left out.
+    """
+    people = tree.side(side)
+    reasons = {path: _why_not(tree, path, faces, bands) for person in people for path in (*person.faces, *person.mels)}
+    fit = [(person, _kept(person.faces, reasons), _kept(person.mels, reasons)) for person in people]
+    usable = [(person, own_faces, own_mels) for person, own_faces, own_mels in fit if own_faces and own_mels]
+    face_paths = [path for _, paths, _ in usable for path in paths]
+    mel_paths = [path for _, _, paths in usable for path in paths]
+    face_at, mel_at = ({path: at for at, path in enumerate(paths)} for paths in (face_paths, mel_paths))
+    links = []
+    for number, (_, own_faces, own_mels) in enumerate(usable):
+        every = [(face, mel) for face in own_faces for mel in own_mels]
+        apart = [(face, mel) for face, mel in every if tree.source_of(face) != tree.source_of(mel)]
+        links += [Link(number, face_at[face], mel_at[mel], same_source=not apart) for face, mel in apart or every]
+    pairs = PairSet(
+        people=tuple(person.name for person, _, _ in usable),
+        faces=[found.arrays["embedding"] for path in face_paths if isinstance(found := faces[path], Item)],
+        voices=Mels([tree.root / path for path in mel_paths]),
+        links=tuple(links),
+        face_source=tuple(tree.source_of(path) for path in face_paths),
+        voice_source=tuple(tree.source_of(path) for path in mel_paths),
+    )
+    return Loaded(pairs, Counter(reason for reason in reasons.values() if reason))
+
+
+def _why_not(tree: Tree, path: str, faces: Mapping[str, Item | Rejected], bands: int) -> str | None:
+    """Reason code why a file cannot be used, or None."""
+    if path in faces:
+        found = faces[path]
+        return found.code if isinstance(found, Rejected) else None
+    try:
+        return None if load_mel(tree.root / path).shape[0] == bands else "other_band_count"
+    except CorruptTable:
+        return "unreadable_mel"
+
+
+def _kept(paths: Iterable[str], reasons: Mapping[str, str | None]) -> list[str]:
+    return [path for path in paths if reasons[path] is None]
+
+
+def load_sides(workspace: Workspace, tree: Tree, sides: Iterable[str], bands: int) -> dict[str, Loaded]:
+    """Pairs of these sides of the tree by side."""
+    sides = list(sides)
+    faces = _faces(workspace, tree, [path for side in sides for person in tree.side(side) for path in person.faces])
+    return {side: run(tree, side, faces, bands) for side in sides}
+
+
+def _faces(workspace: Workspace, tree: Tree, paths: Sequence[str]) -> dict[str, Item | Rejected]:
+    """path -> face embedding of a masked face, from the item cache where it is there."""
+    names = embedders.WEIGHTS[EMBEDDER]
+    files = {file: path_of(name, file) for name in names for file in model(name).files}
+    code = code_digest("onscreen.stages.hq_items", "dlib-bin", "opencv-python")
+    weights = [digest_of(name) for name in names]
+    jobs = [
+        Job(
+            item_key(
+                inputs=[workspace.hashes.sha256(tree.root / path)], code=code, params={"embedder": EMBEDDER}, weights=weights
+            ),
+            Picture(tree.root / path, files),
+        )
+        for path in paths
+    ]
+    return dict(zip(paths, workspace.engine.measure("masked faces", measure_picture, jobs), strict=True))
+
+
+def commonest_bands(tree: Tree) -> int:
+    """Mel bands of most training spectrograms; 0 where none can be read. A model takes one number of bands."""
+    counts: Counter[int] = Counter()
+    for person in tree.side("train"):
+        for path in person.mels:
+            try:
+                counts[load_mel(tree.root / path).shape[0]] += 1
+            except CorruptTable:
+                continue
+    return max(counts, key=lambda bands: (counts[bands], bands), default=0)
+
+
+def main(workspace: Workspace) -> None:
+    """Train on the tree's train side, choose the epoch on its val side; write models/hq."""
+    params = workspace.params.train_hq
+    tree = read_tree(workspace.hq)
+    bands = commonest_bands(tree)
+    sides = load_sides(workspace, tree, ("train", "val"), bands)
+    frames = max(1, round(params.audio_duration_sec * 1000 / tree.hop_ms))
+    inputs: dict[str, Any] = {"face_embedder": EMBEDDER, "mel_bands": bands, "hop_ms": tree.hop_ms}
+    plan = Plan(STAGE, params, (params.face_tower, params.voice_tower), frames, inputs)
+    fit(workspace, plan, sides["train"], sides["val"], workspace.models / "hq")
