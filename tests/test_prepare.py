@@ -12,7 +12,7 @@ from onscreen.cache import Item
 from onscreen.config import parse_params
 from onscreen.errors import InputError, NothingUsable, Rejected
 from onscreen.media.audio import Audio, loudness_lufs, read_wav
-from onscreen.media.files import find_videos
+from onscreen.media.files import Found, find_videos
 from onscreen.media.video import write_video
 from onscreen.records import Clip, Reject
 from onscreen.stages.prepare import Source, main, run
@@ -213,8 +213,10 @@ def test_an_unreadable_file_is_a_reject_and_not_a_crash(tmp_path):
     if os.access(path, os.R_OK):
         pytest.skip("this user may read everything")
     space = workspace(tmp_path, tmp_path / "raw")
+    (tmp_path / "raw" / "closed").mkdir(mode=0)
     main(space)
-    assert ("a", "clip", "unreadable") in rejects_of(space)
+    assert rejects_of(space) >= {("a", "clip", "unreadable"), ("closed", "clip", "unreadable")}
+    assert set(clips_of(space)) == {"b"}
 
 
 def test_a_missing_folder_is_an_error_that_names_the_key(tmp_path):
@@ -271,13 +273,13 @@ def test_linked_folders_are_searched_once_and_circles_end(tmp_path):
     (raw / "linked").symlink_to(outside)
     (outside / "back").symlink_to(raw)
     (raw / "z" / "self").symlink_to(raw / "z")
-    assert find_videos(raw, EXTENSIONS) == (["linked/b.MOV", "z/deep/a.mp4"], ["c.txt"])
+    assert find_videos(raw, EXTENSIONS) == Found(["linked/b.MOV", "z/deep/a.mp4"], ["c.txt"], [])
 
 
 def test_a_folder_called_like_a_video_is_searched_and_not_taken_for_one(tmp_path):
     (tmp_path / "x.mp4").mkdir()
     (tmp_path / "x.mp4" / "a.mp4").touch()
-    assert find_videos(tmp_path, EXTENSIONS) == (["x.mp4/a.mp4"], [])
+    assert find_videos(tmp_path, EXTENSIONS) == Found(["x.mp4/a.mp4"], [], [])
 
 
 @needs_real_data

@@ -5,41 +5,52 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from onscreen.errors import InputError
 
 
-def find_videos(raw: Path, extensions: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Files below raw: those with a video extension (compared without case), and all others; paths relative to raw, POSIX, sorted.
+@dataclass(frozen=True)
+class Found:
+    """Paths relative to the folder that was searched, POSIX, sorted.
+
+    videos: files with a video extension. others: all other files. closed: folders that may not be listed.
+    """
+
+    videos: list[str]
+    others: list[str]
+    closed: list[str]
+
+
+def find_videos(raw: Path, extensions: Sequence[str]) -> Found:
+    """Search a folder and its subfolders; extensions (lower case, with the dot) are compared without regard to case.
 
     Hidden files and folders are left out. A linked folder is searched, once, and under its real place where that is below raw too;
-    so links that lead in circles end. Raises InputError for a folder that cannot be listed.
+    so links that lead in circles end. Raises InputError when raw itself cannot be listed.
     """
-    videos, others, links = list[str](), list[str](), [raw]
+    files, closed, links = list[str](), list[str](), [raw]
     visited = set[tuple[int, int]]()
     while links:
-        found = list[Path]()
-        for folder, names, files in os.walk(links.pop(0), onerror=_cannot_list):
+        linked = list[Path]()
+        for folder, names, inside in os.walk(links.pop(0), onerror=lambda error: closed.append(_below(raw, error.filename))):
             state = Path(folder).stat()
             if (state.st_dev, state.st_ino) in visited:
                 names.clear()
                 continue
             visited.add((state.st_dev, state.st_ino))
             names[:] = sorted(name for name in names if not name.startswith("."))
-            found += [Path(folder, name) for name in names if Path(folder, name).is_symlink()]
-            for name in files:
-                if not name.startswith("."):
-                    path = Path(folder, name).relative_to(raw).as_posix()
-                    (videos if PurePosixPath(name).suffix.lower() in extensions else others).append(path)
-        links += sorted(found)
-    return sorted(videos), sorted(others)
+            linked += [Path(folder, name) for name in names if Path(folder, name).is_symlink()]
+            files += [_below(raw, Path(folder, name)) for name in inside if not name.startswith(".")]
+        links += sorted(linked)
+    if "." in closed:
+        raise InputError(f"{raw} cannot be listed. Give yourself the permission to read it.")
+    videos = {path for path in files if PurePosixPath(path).suffix.lower() in extensions}
+    return Found(sorted(videos), sorted(set(files) - videos), sorted(closed))
 
 
-def _cannot_list(error: OSError) -> None:
-    raise InputError(
-        f"{error.filename} cannot be listed: {error.strerror}. Make it readable or move it out of data.raw."
-    ) from error
+def _below(raw: Path, path: str | Path) -> str:
+    return Path(path).relative_to(raw).as_posix()
 
 
 def regular_file(path: Path) -> Path:

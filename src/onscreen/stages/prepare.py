@@ -16,7 +16,7 @@ from onscreen.config import Params
 from onscreen.engine import Job
 from onscreen.errors import InputError, NothingUsable, Rejected
 from onscreen.media.audio import Audio, from_int16, loudness_lufs, write_wav
-from onscreen.media.files import find_videos, regular_file
+from onscreen.media.files import Found, find_videos, regular_file
 from onscreen.media.probe import Probe
 from onscreen.naming import clip_ids, cut_id, file_stem
 from onscreen.records import Clip, Reject
@@ -169,10 +169,11 @@ def _flags(source: Source, probe: Probe, measured: Item, cut: _Cut) -> Iterator[
 def main(workspace: Workspace) -> None:
     """Write data/prepared, metrics and plots. Raises InputError without a folder, NothingUsable without a usable video."""
     raw = _raw_folder(workspace)
-    videos, others = find_videos(raw, workspace.params.data.video_extensions)
-    if not videos:
-        raise NothingUsable(_no_videos(workspace, raw, others))
-    sources, rejects = _hashed(workspace, raw, videos)
+    found = find_videos(raw, workspace.params.data.video_extensions)
+    if not found.videos:
+        raise NothingUsable(_no_videos(workspace, raw, found))
+    sources, rejects = _hashed(workspace, raw, found.videos)
+    rejects += [Reject(_spelt(path), STAGE, "clip", "unreadable", "the folder may not be listed") for path in found.closed]
     clips = list[Clip]()
     with atomic_folder(workspace.prepared) as folder:
         (folder / "audio").mkdir()
@@ -185,7 +186,7 @@ def main(workspace: Workspace) -> None:
                 _write_sound(folder, row, measured)
         write_table(folder / "clips.parquet", Clip, clips)
         write_table(folder / "rejects.parquet", Reject, rejects)
-    workspace.write_metrics(STAGE, _metrics(videos, clips, rejects))
+    workspace.write_metrics(STAGE, _metrics(len(found.videos), clips, rejects))
     _write_plots(workspace.plots(STAGE), clips, rejects)
     if not clips:
         raise NothingUsable(_nothing_usable(raw, rejects))
@@ -209,17 +210,18 @@ def _raw_folder(workspace: Workspace) -> Path:
     )
 
 
-def _no_videos(workspace: Workspace, raw: Path, others: list[str]) -> str:
+def _no_videos(workspace: Workspace, raw: Path, found: Found) -> str:
     extensions = ", ".join(workspace.params.data.video_extensions)
-    seen = Counter(PurePosixPath(path).suffix.lower() or "no extension" for path in others).most_common(5)
+    seen = Counter(PurePosixPath(path).suffix.lower() or "no extension" for path in found.others).most_common(5)
     there = ", ".join(f"{count} of {kind}" for kind, count in seen) or "no files at all"
-    return f"data.raw = {raw} holds no video: none of {extensions} (data.video_extensions), but {there}."
+    closed = f", and folders that may not be listed: {', '.join(found.closed)}" if found.closed else ""
+    return f"data.raw = {raw} holds no video: none of {extensions} (data.video_extensions), but {there}{closed}."
 
 
 def _hashed(workspace: Workspace, raw: Path, videos: list[str]) -> tuple[list[Source], list[Reject]]:
     """The readable files, with their ids, and rejects for the others. Ids come from all files, readable or not."""
     sources, rejects, first = list[Source](), list[Reject](), dict[str, str]()
-    named = {path: path.encode(errors="backslashreplace").decode() for path in videos}  # a name that is not UTF-8 is readable too
+    named = {path: _spelt(path) for path in videos}
     ids = clip_ids(named.values())
     for path, name in named.items():
         try:
@@ -235,6 +237,11 @@ def _hashed(workspace: Workspace, raw: Path, videos: list[str]) -> tuple[list[So
     return sources, rejects
 
 
+def _spelt(path: str) -> str:
+    """A path as text; bytes that are not UTF-8 become \\udcXX."""
+    return path.encode(errors="backslashreplace").decode()
+
+
 def _measured(workspace: Workspace, raw: Path, sources: list[Source]) -> Iterator[Item | Rejected]:
     code = code_digest("onscreen.voices.speech", *LIBRARIES)
     jobs = [Job(item_key(inputs=[source.sha256], code=code, params={}), str(raw / source.path)) for source in sources]
@@ -247,12 +254,12 @@ def _write_sound(folder: Path, clip: Clip, measured: Item | Rejected) -> None:
         write_wav(folder / clip.audio, Audio(from_int16(samples), RATE_HZ))
 
 
-def _metrics(videos: list[str], clips: list[Clip], rejects: list[Reject]) -> dict[str, Any]:
+def _metrics(videos: int, clips: list[Clip], rejects: list[Reject]) -> dict[str, Any]:
     counts = {scope: Counter(reject.code for reject in rejects if reject.scope == scope) for scope in ("clip", "voice")}
     lost = {reject.item for reject in rejects if reject.scope == "voice"}
     return {
         "status": "ok" if clips else "no video is usable",
-        "videos": len(videos),
+        "videos": videos,
         "clips": len(clips),
         "clips_with_voice": sum(clip.clip_id not in lost for clip in clips),
         "hours": round(sum(clip.end_s - clip.start_s for clip in clips) / 3600, 4),
