@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -89,6 +90,33 @@ def track() -> None:
 
     new = record(Workspace.open())
     console.print(f"{new} new pass{'' if new == 1 else 'es'} recorded")
+
+
+@app.command()
+def sample(
+    output: Annotated[Path, typer.Option(help="folder for the clips; one that holds your own videos is left as it is")] = Path(
+        "data/raw"
+    ),
+) -> None:
+    """Make short talking clips of people who do not exist, from what installed packages carry."""
+    from onscreen.sample.make import make_sample
+
+    outcome = make_sample(output)
+    messages = {
+        "made": f"{outcome.written} sample clips made, {outcome.clips} in {output}; scores on them mean nothing",
+        "reused": f"reused: the {outcome.clips} sample clips in {output}; scores on them mean nothing",
+        "kept": f"using the {outcome.clips} videos in {output}; nothing was added",
+    }
+    console.print(messages[outcome.state], highlight=False)
+
+
+@app.command("show")
+def show_results() -> None:
+    """Print the results of the last pass and where the report and the MLflow UI are."""
+    from onscreen.summary import summary
+    from onscreen.workspace import Workspace
+
+    Console().print(summary(Workspace.open()))
 
 
 @app.command()

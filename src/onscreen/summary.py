@@ -1,0 +1,87 @@
+"""`onscreen show`: the results of the last pass on one screen, and where the rest is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from onscreen.cli import STAGES
+from onscreen.errors import InputError
+from onscreen.lineage import flatten
+from onscreen.store import read_json
+from onscreen.workspace import Workspace
+
+_WAYS = {"face_to_voice": "face → voice", "voice_to_face": "voice → face"}
+
+
+def summary(workspace: Workspace) -> RenderableType:
+    """Two tables, the stages and the scores of both models, and the places to look at next.
+
+    Raises InputError when no stage has run yet.
+    """
+    folder = workspace.reports / "metrics"
+    found = {stage: read_json(folder / f"{stage}.json") for stage in STAGES if (folder / f"{stage}.json").is_file()}
+    if not found:
+        raise InputError(f"{folder} holds no metrics: nothing ran here yet. Run `make demo` or `dvc repro` first.")
+    return Group(_stages(found), *_scores(found.get("evaluate", {})), _places(workspace))
+
+
+def _stages(found: dict[str, dict[str, Any]]) -> Table:
+    table = Table("stage", "status", "numbers", "rejects", title="The pass")
+    for stage, metrics in found.items():
+        numbers = {name: value for name, value in metrics.items() if isinstance(value, int | float) and value == value}
+        shown = "" if stage == "evaluate" else "  ".join(f"{name} {_short(value)}" for name, value in list(numbers.items())[:6])
+        rejects = "  ".join(f"{name} {count}" for name, count in flatten(metrics.get("rejects", {})))
+        table.add_row(stage, str(metrics.get("status", "")), shown, rejects)
+    return table
+
+
+def _scores(evaluated: dict[str, Any]) -> Iterator[RenderableType]:
+    rows = [
+        (model, *row)
+        for model, scored in evaluated.items()
+        if isinstance(scored, dict)
+        for row in _figures(scored.get("all", {}))
+    ]
+    if not rows:
+        return
+    table = Table("model", "what", "value", "chance", "95 % interval", title="Scores on people that the models have never seen")
+    for row in rows:
+        table.add_row(*row)
+    yield table
+
+
+def _figures(scored: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    for way, label in _WAYS.items():
+        found = scored.get(way, {})
+        for name in [name for name in found if name.startswith("top")] + ["one_of_two"]:
+            yield _row(f"{label} {name}, gallery {found.get('gallery', '?')}", found.get(name))
+    for name in ("auc", "eer"):
+        yield _row(name, scored.get("verification", {}).get(name))
+
+
+def _row(what: str, figure: dict[str, Any] | None) -> tuple[str, str, str, str]:
+    if figure is None or figure.get("value") is None:
+        return what, "none", "", (figure or {}).get("reason", "")
+    known = figure.get("low") is not None
+    interval = f"{_short(figure['low'])} to {_short(figure['high'])}" if known else figure.get("interval_reason", "")
+    return what, _short(figure["value"]), _short(figure["chance"]) if "chance" in figure else "", interval
+
+
+def _short(value: float) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _places(workspace: Workspace) -> Text:
+    sample = (workspace.raw / "sample.json").is_file()
+    lines = [
+        "These are sample clips: the scores mean nothing but that the pipeline runs." if sample else "",
+        f"Report:   {workspace.reports / 'report.html'}",
+        f"Rejects:  {workspace.root / 'data'}/*/rejects.parquet",
+        f"MLflow:   mlflow ui --backend-store-uri sqlite:///{workspace.home / 'mlflow.db'}",
+    ]
+    return Text("\n".join(line for line in lines if line))
