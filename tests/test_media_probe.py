@@ -72,6 +72,13 @@ def test_a_playlist_called_mp4_opens_no_other_file(tmp_path, playlist):
     assert code_of(tmp_path / "a.mp4") == "not_a_video"
 
 
+def test_a_reject_does_not_carry_the_place_of_the_file(tmp_path):
+    (tmp_path / "a.mp4").write_text("hello")
+    with pytest.raises(Rejected) as caught:
+        probe(tmp_path / "a.mp4")
+    assert str(tmp_path) not in caught.value.detail
+
+
 def test_sound_in_a_video_container_has_no_video_stream(tmp_path):
     write_wav(tmp_path / "a.wav", beep_at(0, 1))
     path = tmp_path / "a.mp4"

@@ -48,15 +48,16 @@ def _read_head(path: Path) -> bytes:
     return head
 
 
-def _why_not_opened(path: Path, head: bytes, error: Exception) -> Rejected:
+def _why_not_opened(path: Path, head: bytes, error: Any) -> Rejected:
+    reason = error.strerror  # str(error) would bring the absolute path into tables and into what is remembered about these bytes
     size = float(path.stat().st_size)
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
         return Rejected(
-            "truncated", f"it begins as an mp4 or mov file, and its index (moov) is missing or cut off: {error}", {"bytes": size}
+            "truncated", f"it begins as an mp4 or mov file, and its index (moov) is missing or cut off: {reason}", {"bytes": size}
         )
     if head[:4] in (b"\x1a\x45\xdf\xa3", b"RIFF", b"\x30\x26\xb2\x75", b"\x00\x00\x01\xba", b"FLV\x01"):
-        return Rejected("truncated", f"it begins as a video file and cannot be opened: {error}", {"bytes": size})
-    return Rejected("not_a_video", f"its bytes are of no video format: {error}", {"bytes": size})
+        return Rejected("truncated", f"it begins as a video file and cannot be opened: {reason}", {"bytes": size})
+    return Rejected("not_a_video", f"its bytes are of no video format: {reason}", {"bytes": size})
 
 
 def picture_stream(container: Any) -> Any | None:
