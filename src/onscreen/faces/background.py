@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,19 +22,16 @@ def mask_background(image: np.ndarray, model_file: Path) -> tuple[np.ndarray, fl
 
 
 def person_mask(image: np.ndarray, model_file: Path) -> np.ndarray:
-    """(H, W) float32: probability that a pixel is a person."""
+    """(H, W) float32: probability that a pixel is a person.
+
+    Opens the model anew each time: 10 ms, and a model left open complains when the interpreter ends.
+    """
     import mediapipe
-
-    picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(image))
-    result = _segmenter(model_file).segment(picture)
-    return np.array(result.confidence_masks[0].numpy_view(), np.float32).reshape(image.shape[:2])
-
-
-@cache
-def _segmenter(model_file: Path) -> Any:
-    """Open once a process. The model carries its own input metadata and ends in a sigmoid."""
     from mediapipe.tasks.python import BaseOptions, vision
 
     base = BaseOptions(model_asset_buffer=model_file.read_bytes())
     options = vision.ImageSegmenterOptions(base, output_confidence_masks=True, output_category_mask=False)
-    return vision.ImageSegmenter.create_from_options(options)
+    picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(image))
+    with vision.ImageSegmenter.create_from_options(options) as segmenter:
+        masks = segmenter.segment(picture).confidence_masks
+        return np.array(masks[0].numpy_view(), np.float32).reshape(image.shape[:2])
