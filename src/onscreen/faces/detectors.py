@@ -12,12 +12,13 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from onscreen.faces.landmarks import Box, FaceMesh
+from onscreen.faces.landmarks import Box, FaceMesh, five_points
 
 WEIGHTS = {
     "mediapipe": ("mediapipe_face_full_range", "mediapipe_face_mesh"),
@@ -40,11 +41,16 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Detection:
-    """A face. box: x, y, width, height px, may reach out of the image. landmarks: (5, 2) float32 px, see FaceMesh. score: 0-1."""
+    """A face. box: x, y, width, height px, may reach out of the image. mesh: (468, 2) float32 px, see FaceMesh. score: 0-1."""
 
     box: Box
-    landmarks: np.ndarray
+    mesh: np.ndarray
     score: float
+
+    @cached_property
+    def landmarks(self) -> np.ndarray:
+        """(5, 2) float32 px: eye, eye, nose tip, mouth corner, mouth corner, from left to right in the image."""
+        return five_points(self.mesh)
 
 
 class Backend(Protocol):
@@ -58,6 +64,9 @@ class Backend(Protocol):
 
     def postprocess(self, raw: Any) -> list[Candidate]:
         """The model's answer in pixels of the image."""
+
+    def close(self) -> None:
+        """Free the model. MediaPipe's own clean-up complains when it is left to the end of the interpreter."""
 
 
 class MediaPipe:
@@ -84,6 +93,9 @@ class MediaPipe:
         boxes = [(found.bounding_box, found.categories[0].score) for found in raw]
         return [Candidate((box.origin_x, box.origin_y, box.width, box.height), score) for box, score in boxes]
 
+    def close(self) -> None:
+        self._model.close()
+
 
 class DlibHog:
     """dlib's frontal face detector: HOG and a linear SVM, faces of 80 px and more (no upsampling), within about 30 degrees."""
@@ -101,6 +113,9 @@ class DlibHog:
 
     def postprocess(self, raw: Any) -> list[Candidate]:
         return [Candidate((box.left(), box.top(), box.width(), box.height()), 1.0) for box in raw]
+
+    def close(self) -> None:
+        """Nothing is held outside of Python."""
 
 
 class OpenCvHaar:
@@ -122,6 +137,9 @@ class OpenCvHaar:
     def postprocess(self, raw: Any) -> list[Candidate]:
         return [Candidate((float(x), float(y), float(width), float(height)), 1.0) for x, y, width, height in raw]
 
+    def close(self) -> None:
+        """Nothing is held outside of Python."""
+
 
 _BACKENDS: dict[str, Any] = {"mediapipe": MediaPipe, "dlib": DlibHog, "opencv": OpenCvHaar}
 
@@ -140,9 +158,13 @@ class Detector:
         sure = [face for face in found if face.score >= _FLOOR]
         return _without_doubles(sorted(sure, key=lambda face: (-face.score, face.box)))
 
+    def close(self) -> None:
+        """Free the backend's model."""
+        self._backend.close()
+
     def _with_landmarks(self, image: np.ndarray, candidate: Candidate) -> Detection:
-        landmarks, presence = self._mesh(image, candidate.box)
-        return Detection(candidate.box, landmarks, candidate.probability * presence)
+        mesh, presence = self._mesh(image, candidate.box)
+        return Detection(candidate.box, mesh, candidate.probability * presence)
 
 
 def create(name: str, files: Mapping[str, Path]) -> Detector:

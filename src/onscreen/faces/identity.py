@@ -18,12 +18,12 @@ from onscreen.errors import ConfigError
 
 Method = Literal["average_link", "connected", "greedy"]
 
-THRESHOLDS: dict[str, tuple[float, ...]] = {"Dlib": (0.070, 0.066, 0.056, 0.052, 0.048)}
+THRESHOLDS: dict[str, tuple[float, ...]] = {"Dlib": (0.070, 0.065, 0.057, 0.052, 0.049)}
 """Cosine distance below which two faces are one person, by embedder and frames pooled (1, 2, ...; the last for more).
 
 Dlib: benchmarks/dedupe_threshold.py, on means of that many photos of one person, 15 people of LFW10 and johns: the middle
 between the distance that 1 in 100 pairs of one person exceeds and the one that 1 in 100 pairs of two people stays below. For
-one photo that would be 0.097; DeepFace's published 0.07 stands instead, because a set has far more pairs of two people than of one.
+one photo that would be 0.098; DeepFace's published 0.07 stands instead, because a set has far more pairs of two people than of one.
 """
 
 _BLOCK = 2048  # faces a block: 16 MB of distances

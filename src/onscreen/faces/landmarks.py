@@ -1,4 +1,4 @@
-"""Five points of a face, and whether a face is there at all: MediaPipe's face mesh (468 points), run by OpenCV's DNN module.
+"""Points of a face, and whether a face is there at all: MediaPipe's face mesh (468 points), run by OpenCV's DNN module.
 
 One landmark model serves every detector, so that crops and measures do not depend on which detector found the box.
 It is read by OpenCV because MediaPipe's own runner takes only the bundled FaceLandmarker, which no package carries.
@@ -28,16 +28,15 @@ class FaceMesh:
         self._names = self._net.getUnconnectedOutLayersNames()
 
     def __call__(self, image: np.ndarray, box: Box) -> tuple[np.ndarray, float]:
-        """The five points and the probability that this is a face.
+        """The mesh and the probability that this is a face.
 
         image: (H, W, 3) uint8 RGB. box: x, y, width, height px; may reach out of the image.
-        Returns landmarks (5, 2) float32 px: eye, eye, nose tip, mouth corner, mouth corner, each pair from left to right as
-        seen in the image when the face is upright; and presence in [0, 1].
+        Returns mesh (468, 2) float32 px and presence in [0, 1].
         The model wants an upright face: the first pass finds the eyes, the second one sees the region turned by them.
         """
-        landmarks, presence = self._look(image, box, 0.0)
-        across = landmarks[1] - landmarks[0]
-        return self._look(image, box, float(np.arctan2(across[1], across[0]))) if presence > 0 else (landmarks, presence)
+        eyes = five_points(self._look(image, box, 0.0)[0])[:2]
+        across = eyes[1] - eyes[0]
+        return self._look(image, box, float(np.arctan2(across[1], across[0])))
 
     def _look(self, image: np.ndarray, box: Box, angle: float) -> tuple[np.ndarray, float]:
         blob, to_image = self.preprocess(image, box, angle)
@@ -60,8 +59,12 @@ class FaceMesh:
         return (first, second) if first.size > second.size else (second, first)
 
     def postprocess(self, raw: tuple[np.ndarray, np.ndarray], to_image: np.ndarray) -> tuple[np.ndarray, float]:
-        """Five points in pixels of the image, and the probability of a face."""
+        """The mesh in pixels of the image, and the probability of a face."""
         mesh = raw[0].reshape(-1, 3)[:, :2]
-        points = np.array([*(mesh[list(eye)].mean(0) for eye in _EYES), mesh[_NOSE_TIP], *mesh[list(_MOUTH)]])
         presence = 1 / (1 + np.exp(-float(raw[1].ravel()[0])))
-        return (points @ to_image[:, :2].T + to_image[:, 2]).astype(np.float32), presence
+        return (mesh @ to_image[:, :2].T + to_image[:, 2]).astype(np.float32), presence
+
+
+def five_points(mesh: np.ndarray) -> np.ndarray:
+    """(468, 2) -> (5, 2) px: eye, eye, nose tip, mouth corner, mouth corner, pairs from left to right in an upright face's image."""
+    return np.array([*(mesh[list(eye)].mean(0) for eye in _EYES), mesh[_NOSE_TIP], *mesh[list(_MOUTH)]], np.float32)
