@@ -1,4 +1,4 @@
-"""MediaPipe's plain tflite models made loadable by its Tasks API: input normalisation written into the model, models zipped.
+"""MediaPipe's plain tflite models made loadable by its Tasks API (input normalisation written in, zipped), its log kept quiet.
 
 Built in memory in milliseconds from files that weights.py has checked, so that no derived file can grow stale.
 """
@@ -6,14 +6,35 @@ Built in memory in milliseconds from files that weights.py has checked, so that 
 from __future__ import annotations
 
 import io
+import os
+import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+
+
+@contextmanager
+def silent_native_log() -> Iterator[None]:
+    """Keep MediaPipe's dozen lines a model off the terminal; it writes to file descriptor 2 and has no switch.
+
+    Python's exceptions are not affected. For worker processes: all threads of the process are silenced.
+    """
+    sys.stderr.flush()
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
 
 
 def with_normalization(model: bytes, mean: float, std: float) -> bytes:
     """The tflite model with metadata that says: input = (pixel 0-255 - mean) / std. Replaces metadata that is there."""
-    import flatbuffers
+    import flatbuffers  # type: ignore[import-untyped]  # it has no stubs
     from mediapipe.tasks.metadata import metadata_schema_py_generated as metadata_schema
     from mediapipe.tasks.metadata import schema_py_generated as schema
 

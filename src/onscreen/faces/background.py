@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from onscreen.tasks_models import silent_native_log
+
 WEIGHTS = ("mediapipe_selfie",)
 MODEL_FILE = "selfie_segmentation.tflite"
 _PERSON = 0.5  # probability from which a pixel is the person
@@ -32,6 +34,6 @@ def person_mask(image: np.ndarray, model_file: Path) -> np.ndarray:
     base = BaseOptions(model_asset_buffer=model_file.read_bytes())
     options = vision.ImageSegmenterOptions(base, output_confidence_masks=True, output_category_mask=False)
     picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(image))
-    with vision.ImageSegmenter.create_from_options(options) as segmenter:
+    with silent_native_log(), vision.ImageSegmenter.create_from_options(options) as segmenter:
         masks = segmenter.segment(picture).confidence_masks
         return np.array(masks[0].numpy_view(), np.float32).reshape(image.shape[:2])

@@ -20,6 +20,7 @@ from onscreen.errors import Rejected
 from onscreen.faces import embedders
 from onscreen.faces.detectors import Detection
 from onscreen.faces.embedders import Embedder, embed
+from onscreen.faces.landmarks import FaceMesh
 from onscreen.faces.quality import measure_quality
 from onscreen.media.audio import decode_audio
 from onscreen.media.video import constant_rate_frames, sample_frames, write_video
@@ -28,6 +29,7 @@ from onscreen.motion.framing import Window, fit_window, show, to_window
 from onscreen.motion.keypoints import FACE, INDEX, assemble
 from onscreen.motion.music import Music
 from onscreen.motion.poses import BODY_WEIGHTS, WEIGHTS, Seen, open_body, open_poses, visible
+from onscreen.tasks_models import silent_native_log
 
 LOOKS = 8  # frames of the cheap look; where half of all frames show a whole body, all 8 miss it once in 256
 LIMBS = [
@@ -36,7 +38,7 @@ LIMBS = [
 LEGS = [INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("hip", "knee", "ankle")]
 EMBEDDER = "Dlib"
 LOOK_MODELS = BODY_WEIGHTS
-SAMPLE_MODELS = (*WEIGHTS, *embedders.WEIGHTS[EMBEDDER])
+SAMPLE_MODELS = tuple(dict.fromkeys((*WEIGHTS, "mediapipe_face_mesh", *embedders.WEIGHTS[EMBEDDER])))
 _BEST_FACES = 5  # views of the dancer's face, the best one of a second each
 _FACE_REGION = 3.0  # x the face's box: what is kept of a frame to measure and embed its face
 _JPEG_QUALITY = 95
@@ -67,7 +69,7 @@ class _View:
 def look_for_body(clip: DanceClip) -> Item:
     """Body points of a few frames. arrays: limbs (N, 12), legs (N, 6) float32: confidence of LIMBS and LEGS, 0 = not in the picture."""
     frames = sample_frames(clip.path, clip.start_s, clip.end_s, LOOKS, "keyframes")
-    with open_body(clip.files, video=False) as body:
+    with silent_native_log(), open_body(clip.files, video=False) as body:
         points = np.array([visible(assemble(body(frame.image)), frame.image) for frame in frames])
     return Item({"frames": len(frames)}, {"limbs": points[:, LIMBS, 2], "legs": points[:, LEGS, 2]})
 
@@ -129,31 +131,30 @@ def _listen(clip: DanceClip) -> tuple[Music, list[float]]:
 def _watch(clip: DanceClip, count: int) -> tuple[np.ndarray, list[_View], tuple[int, int]]:
     """(T, 134, 3) points in source px, the best views of the face, and the picture's height and width."""
     points, best, size = [], dict[int, _View](), (0, 0)
-    with open_poses(clip.files, video=True) as find:
+    mesh = FaceMesh(clip.files["face_landmark.tflite"])
+    with silent_native_log(), open_poses(clip.files, video=True) as find:
         for index, frame in enumerate(constant_rate_frames(clip.path, clip.start_s, _end(clip, count), clip.fps)):
             seen = find(frame.image, index / clip.fps)
             points.append(seen.points)
             size = frame.image.shape[:2]
-            view, second = _face_view(index, frame.image, seen), index // clip.fps
+            view, second = _face_view(index, frame.image, seen, mesh), index // clip.fps
             if view is not None and (second not in best or view.numbers["quality"] > best[second].numbers["quality"]):
                 best[second] = view
     ranked = sorted(best.values(), key=lambda view: (-view.numbers["quality"], view.frame))
     return np.array(points), ranked[:_BEST_FACES], size
 
 
-def _face_view(index: int, image: np.ndarray, seen: Seen) -> _View | None:
-    if seen.face_box is None:
-        return None
+def _face_view(index: int, image: np.ndarray, seen: Seen, mesh: FaceMesh) -> _View | None:
+    if seen.face_box is None or (seen.points[FACE][:, 2] <= 0).any():
+        return None  # none, or it reaches out of the picture
     x, y, width, height = seen.face_box
     side = _FACE_REGION * max(width, height)
     left, top = (max(0, int(middle - side / 2)) for middle in (x + width / 2, y + height / 2))
-    region = image[top : top + int(side), left : left + int(side)]
-    marks = seen.points[FACE][:, :2] - [left, top]
-    five = np.array([marks[36:42].mean(0), marks[42:48].mean(0), marks[30], marks[48], marks[54]], np.float32)
-    face = Detection((x - left, y - top, width, height), five, seen.face_score)
-    if (seen.points[FACE][:, 2] <= 0).any() or np.hypot(*(five[1] - five[0])) < 1:
-        return None  # the face reaches out of the picture
-    return _View(index, region.copy(), face, {"score": seen.face_score, **asdict(measure_quality(region, face, 0.0))})
+    region = image[top : top + int(side), left : left + int(side)].copy()
+    box = (x - left, y - top, width, height)
+    points, presence = mesh(region, box)
+    face = Detection(box, points, seen.face_score * presence)  # a score means the same as in faces.parquet
+    return _View(index, region, face, {"score": face.score, **asdict(measure_quality(region, face, 0.0))})
 
 
 def _film(clip: DanceClip, count: int, window: Window, reference: int) -> tuple[np.ndarray, np.ndarray]:
