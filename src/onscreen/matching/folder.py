@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from onscreen.config import Train
 from onscreen.errors import CorruptTable, InputError
@@ -63,7 +63,7 @@ def write_trained(folder: Path, recipe: Recipe, trained: Trained, description: d
     model, loss = trained.matcher.model, trained.matcher.loss
     for part in PARTS:
         state = {name: value.contiguous() for name, value in getattr(model, part).state_dict().items()}
-        save_file(state, folder / f"{part}.safetensors")
+        (folder / f"{part}.safetensors").write_bytes(save(state))  # save_file would make it readable for its owner alone
     (folder / LAST).parent.mkdir()
     shutil.copyfile(trained.state, folder / LAST)
     config = {
@@ -75,7 +75,7 @@ def write_trained(folder: Path, recipe: Recipe, trained: Trained, description: d
         "temperature": loss.temperature,
         "bias": float(loss.bias.detach()),
         "best_epoch": trained.progress.best,
-        "selected_by": "validation loss" if trained.validated else "no validation: the last epoch",
+        "selected_by": "lowest validation loss" if trained.validated else "no validation: the last epoch",
     }
     write_json(folder / "config.json", config | description)
     write_json(folder / "history.json", history(trained))

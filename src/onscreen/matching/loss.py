@@ -45,12 +45,14 @@ class Contrastive(nn.Module):
     def __init__(self, kind: str, temperature: float, learn_temperature: bool) -> None:
         super().__init__()
         self.kind = kind
+        self._fixed = None if learn_temperature else temperature
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)), requires_grad=learn_temperature)
         self.bias = nn.Parameter(torch.tensor(SIGLIP_BIAS if kind == "siglip" else 0.0), requires_grad=kind == "siglip")
 
     @property
     def temperature(self) -> float:
-        return math.exp(-float(self.log_scale.detach()))
+        """The fixed one, or the learned one as it is now."""
+        return self._fixed or math.exp(-float(self.log_scale.detach()))
 
     def forward(self, face: Tensor, voice: Tensor, person: Tensor) -> Tensor:
         """face, voice: (B, D), L2 = 1, row i of both is one pair. person: (B,) int64. Returns a scalar."""

@@ -21,7 +21,10 @@ from onscreen.matching.verification import auc, eer, errors_at, min_dcf, roc_of,
 FEWEST_PEOPLE = 2
 FEWEST_FOR_INTERVAL = 10
 PRIORS = {"min_dcf_p05": 0.05, "min_dcf_p50": 0.5}
-PERMUTATIONS = 10
+FEWEST_PERMUTATIONS, MOST_PERMUTATIONS = 10, 200
+PERMUTED_COMBINATIONS = 20_000_000  # scored for the check in all: seconds
+STRATA = ("all", "different_source", "same_source")
+_VERIFICATION = ("auc", "eer", *PRIORS)
 
 Figure = dict[str, Any]
 
@@ -91,8 +94,8 @@ def evaluate(trials: Trials, scoring: Scoring, threshold: float | str) -> dict[s
     the former, only the latter people count (as wrong answers all of them stay). threshold: score from which a combination is
     taken for one person, chosen on validation people, or the reason why there is none.
     """
-    strata = {"all": trials, "different_source": trials.stratum(trials.apart), "same_source": trials.stratum(~trials.apart)}
-    return {name: _stratum(part, scoring, threshold) for name, part in strata.items()}
+    parts = (trials, trials.stratum(trials.apart), trials.stratum(~trials.apart))
+    return {name: _stratum(part, scoring, threshold) for name, part in zip(STRATA, parts, strict=True)}
 
 
 def _stratum(trials: Trials, scoring: Scoring, threshold: float | str) -> dict[str, Any]:
@@ -106,13 +109,23 @@ def _stratum(trials: Trials, scoring: Scoring, threshold: float | str) -> dict[s
     }
 
 
+def no_figures(scoring: Scoring, reason: str) -> dict[str, Any]:
+    """The same keys as those of evaluate, every figure null for this reason."""
+    way = {name: null(reason) for name in _retrieval_names(scoring)}
+    pairs = {name: null(reason) for name in (*_VERIFICATION, "at_threshold")}
+    return {name: {"face_to_voice": way, "voice_to_face": way, "verification": pairs} for name in STRATA}
+
+
+def _retrieval_names(scoring: Scoring) -> list[str]:
+    return [*(f"top{k}" for k in scoring.top_k), "mrr", "map", "median_rank", "one_of_two"]
+
+
 def retrieval(scored: Scored) -> dict[str, Any]:
     """Figures of asking for voices with faces (turn the trials for the other way)."""
-    names = [*(f"top{k}" for k in scored.scoring.top_k), "mrr", "map", "median_rank", "one_of_two"]
     people = len(np.unique(scored.trials.voices.person))
     gallery: dict[str, Any] = {"gallery": len(scored.trials.voices.person), "gallery_people": people}
     if scored.too_few:
-        return gallery | {"queries": 0} | {name: null(scored.too_few) for name in names}
+        return gallery | {name: null(scored.too_few) for name in _retrieval_names(scored.scoring)}
     ranks = rank(scored.trials)
     chance = chance_of(ranks)
     found = {f"top{k}": _top(scored, ranks, k) for k in scored.scoring.top_k}
@@ -155,16 +168,15 @@ def _one_of_two(scored: Scored) -> Figure:
 
 def verification(scored: Scored, threshold: float | str) -> dict[str, Any]:
     """AUC, EER, minDCF and the errors at a threshold chosen elsewhere, over all combinations of the trials."""
-    names = ["auc", "eer", *PRIORS]
     if scored.too_few:
-        return {"positives": 0, "negatives": 0} | {name: null(scored.too_few) for name in [*names, "at_threshold"]}
+        return {name: null(scored.too_few) for name in (*_VERIFICATION, "at_threshold")}
     roc = roc_of(scored.trials)
     tables = bootstrap.histograms(scored.trials, scored.group)
     samples = np.concatenate([_of_curves(*rates) for rates in bootstrap.curves(tables, scored.drawn_groups)], axis=1)
     values = _of_curves(roc.false_positive, roc.true_positive)
     values[0] = auc(roc)
     chances = (0.5, 0.5, *(1.0 for _ in PRIORS))
-    rows = zip(names, values, chances, samples, strict=True)
+    rows = zip(_VERIFICATION, values, chances, samples, strict=True)
     found = {name: scored.figure(value, chance, drawn) for name, value, chance, drawn in rows}
     return {"positives": roc.positives, "negatives": roc.negatives, **found, "at_threshold": _errors(scored.trials, threshold)}
 
@@ -192,18 +204,20 @@ def choose_threshold(trials: Trials | None) -> float | str:
 
 
 def permuted_check(trials: Trials, seed: int) -> dict[str, Any]:
-    """AUC and Top-1 with voices given to people at random, mean over 10 permutations. Anything but chance is an error here."""
+    """AUC and Top-1 with voices given to people at random, mean over 10 to 200 permutations. Anything but chance is an error here."""
     if len(trials.people) < FEWEST_PEOPLE:
         return null(f"{len(trials.people)} person; at least {FEWEST_PEOPLE} are needed")
     areas, hits, chances = [], [], []
-    for number in range(PERMUTATIONS):
+    combinations = len(trials.faces.person) * len(trials.voices.person)
+    permutations = int(np.clip(PERMUTED_COMBINATIONS // combinations, FEWEST_PERMUTATIONS, MOST_PERMUTATIONS))
+    for number in range(permutations):
         mixed = trials.permuted(seed + number)
         ranks = rank(mixed)
         areas.append(auc(roc_of(mixed)))
         hits.append(float((ranks.best == 1).mean()))
         chances.append(float(chance_of_top(1, ranks.gallery, ranks.right).mean()))
     return {
-        "permutations": PERMUTATIONS,
+        "permutations": permutations,
         "auc": {"value": float(np.mean(areas)), "chance": 0.5, "low": min(areas), "high": max(areas)},
         "face_to_voice_top1": {
             "value": float(np.mean(hits)),

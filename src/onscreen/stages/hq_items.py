@@ -12,12 +12,14 @@ import numpy as np
 
 from onscreen.cache import Item
 from onscreen.errors import Rejected
-from onscreen.faces import embedders
+from onscreen.faces import detectors, embedders
 from onscreen.faces.background import mask_background
-from onscreen.faces.detectors import Detection, DlibHog
+from onscreen.faces.detectors import Detector
 from onscreen.faces.embedders import Embedder, embed
 
 EMBEDDER = "Dlib"
+DETECTOR = "dlib"
+PICTURE_MODELS = (*detectors.WEIGHTS[DETECTOR], *embedders.WEIGHTS[EMBEDDER])
 _JPEG_QUALITY = 95
 _SIDE_PX = 256  # pictures are looked at in this size: a face fills half of it, and dlib's detector finds 80 px and more
 
@@ -32,7 +34,7 @@ class Crop:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of one face, large in it. files: model file name -> path, of the embedder."""
+    """A picture of one face, large in it. files: model file name -> path, of PICTURE_MODELS."""
 
     path: Path
     files: Mapping[str, Path]
@@ -48,26 +50,24 @@ def measure_masked(crop: Crop) -> Item:
 def measure_picture(picture: Picture) -> Item:
     """arrays: embedding (128,) float32, L2 = 1, of the largest face.
 
-    The face is found by dlib's HOG detector: it needs no weights and the embedder's landmark model was trained on its boxes.
     Raises Rejected "unreadable_image", "no_face_found".
     """
     image = _read(picture.path)
     scale = _SIDE_PX / min(image.shape[:2])
     image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     detector, embedder = _models(tuple(sorted(picture.files.items())))
-    found = detector.postprocess(detector.infer(detector.preprocess(image)))
+    found = detector(image)
     if not found:
         raise Rejected("no_face_found", f"no face is found in {picture.path.name}", {})
-    largest = max(found, key=lambda candidate: candidate.box[2] * candidate.box[3])
-    face = Detection(largest.box, np.zeros((0, 2), np.float32), largest.probability)  # dlib's embedder finds its own landmarks
-    return Item({"faces": len(found)}, {"embedding": embed(embedder, image, face)})
+    largest = max(found, key=lambda face: face.box[2] * face.box[3])
+    return Item({"faces": len(found), "score": largest.score}, {"embedding": embed(embedder, image, largest)})
 
 
 @cache
-def _models(files: tuple[tuple[str, Path], ...]) -> tuple[DlibHog, Embedder]:
+def _models(files: tuple[tuple[str, Path], ...]) -> tuple[Detector, Embedder]:
     """Loaded once per worker process."""
     cv2.setNumThreads(1)
-    return DlibHog({}), embedders.create(EMBEDDER, dict(files))
+    return detectors.create(DETECTOR, dict(files)), embedders.create(EMBEDDER, dict(files))
 
 
 def _read(path: Path) -> np.ndarray:

@@ -12,12 +12,11 @@ import numpy as np
 from onscreen.cache import Item, code_digest, item_key
 from onscreen.engine import Job
 from onscreen.errors import CorruptTable, Rejected
-from onscreen.faces import embedders
 from onscreen.matching.data import Link, PairSet
 from onscreen.matching.hq_tree import Tree, load_mel, read_tree
-from onscreen.stages.hq_items import EMBEDDER, Picture, measure_picture
+from onscreen.stages.hq_items import EMBEDDER, PICTURE_MODELS, Picture, measure_picture
 from onscreen.stages.training import Loaded, Plan, fit
-from onscreen.weights import digest_of, model, path_of
+from onscreen.weights import digest_of, ensure, model, path_of
 from onscreen.workspace import Workspace
 
 STAGE = "train_hq"
@@ -93,15 +92,15 @@ def load_sides(workspace: Workspace, tree: Tree, sides: Iterable[str], bands: in
 
 def _faces(workspace: Workspace, tree: Tree, paths: Sequence[str]) -> dict[str, Item | Rejected]:
     """path -> face embedding of a masked face, from the item cache where it is there."""
-    names = embedders.WEIGHTS[EMBEDDER]
-    files = {file: path_of(name, file) for name in names for file in model(name).files}
-    code = code_digest("onscreen.stages.hq_items", "dlib-bin", "opencv-python")
-    weights = [digest_of(name) for name in names]
+    if not paths:
+        return {}
+    ensure(PICTURE_MODELS)
+    files = {file: path_of(name, file) for name in PICTURE_MODELS for file in model(name).files}
+    code = code_digest("onscreen.stages.hq_items", "dlib-bin", "mediapipe", "opencv-python")
+    weights = [digest_of(name) for name in PICTURE_MODELS]
     jobs = [
         Job(
-            item_key(
-                inputs=[workspace.hashes.sha256(tree.root / path)], code=code, params={"embedder": EMBEDDER}, weights=weights
-            ),
+            item_key(inputs=[workspace.hashes.sha256(tree.root / path)], code=code, params={}, weights=weights),
             Picture(tree.root / path, files),
         )
         for path in paths

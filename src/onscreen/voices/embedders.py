@@ -87,7 +87,8 @@ def _embed(samples: np.ndarray) -> np.ndarray:
     import librosa
     import torch
 
-    mel = librosa.feature.melspectrogram(y=samples, sr=RATE_HZ, n_fft=400, hop_length=HOP, n_mels=40).T.astype(np.float32)
+    frames = librosa.feature.melspectrogram(y=samples, sr=RATE_HZ, n_fft=400, hop_length=HOP, n_mels=40)
+    mel = frames.T[: samples.size // HOP].astype(np.float32)  # librosa centres one more on the end: half of it is no sound
     partials = np.stack([mel[start : start + PARTIAL] for start in _starts(len(mel), PARTIAL, STEP)])
     with torch.inference_mode():
         return _unit(_network()(torch.from_numpy(partials)).numpy().mean(axis=0))

@@ -1,0 +1,86 @@
+"""What the report says of the data: read from the tables of data/, counted, never a face or a voice."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from onscreen.records import Clip, Face, Pair, Reject, SplitRow
+from onscreen.store import read_table
+
+STAGES = {"prepare": "prepared", "extract_faces": "faces", "dedupe": "identities", "split": "splits", "hq": "hq", "m2p": "m2p"}
+SIDES = ("train", "val", "test", "quarantine")
+
+
+@dataclass(frozen=True)
+class Person:
+    """One identity. faces, voices: usable ones. sources: different videos that they come from."""
+
+    identity_id: str
+    side: str
+    faces: int
+    voices: int
+    sources: int
+
+
+@dataclass(frozen=True)
+class Data:
+    """clips, hours, speech_hours: usable clips. faces: kept. people: identities, most faces first. sides: people by side.
+
+    rejects: (stage, scope, code, count, an example's detail), the commonest of a stage first.
+    """
+
+    clips: int
+    minutes: float
+    speech_minutes: float
+    faces: int
+    people: list[Person]
+    sides: dict[str, int]
+    rejects: list[tuple[str, str, str, int, str]]
+
+
+def read_data(data: Path) -> Data:
+    """Count what lies in the tables of a checkout's data folder."""
+    clips = read_table(data / "prepared" / "clips.parquet", Clip)
+    faces = read_table(data / "faces" / "faces.parquet", Face)
+    rows = read_table(data / "splits" / "splits.parquet", SplitRow)
+    people = _people(
+        rows, read_table(data / "splits" / "pairs.parquet", Pair), {face.face_id: face.source_sha256 for face in faces}
+    )
+    sides = Counter(person.side for person in people)
+    return Data(
+        clips=len(clips),
+        minutes=sum(clip.end_s - clip.start_s for clip in clips) / 60,
+        speech_minutes=sum(clip.speech_s for clip in clips) / 60,
+        faces=len(faces),
+        people=people,
+        sides={side: sides[side] for side in SIDES if sides[side]},
+        rejects=_rejects(data),
+    )
+
+
+def _people(rows: list[SplitRow], pairs: list[Pair], source: dict[str, str]) -> list[Person]:
+    faces: dict[str, list[SplitRow]] = defaultdict(list)
+    for row in rows:
+        faces[row.identity_id].append(row)
+    voices: dict[str, set[str]] = defaultdict(set)
+    for pair in pairs:
+        voices[pair.identity_id].add(pair.voice_clip_id)
+    found = [
+        Person(name, own[0].split, len(own), len(voices[name]), len({source[row.face_id] for row in own}))
+        for name, own in faces.items()
+    ]
+    return sorted(found, key=lambda person: (-person.faces, person.identity_id))
+
+
+def _rejects(data: Path) -> list[tuple[str, str, str, int, str]]:
+    """Rejects of every stage whose table is there."""
+    found = []
+    for stage, folder in STAGES.items():
+        path = data / folder / "rejects.parquet"
+        rows = read_table(path, Reject) if path.is_file() else []
+        example = {(row.scope, row.code): row.detail for row in reversed(rows)}
+        counts = Counter((row.scope, row.code) for row in rows)
+        found += [(stage, scope, code, count, example[scope, code]) for (scope, code), count in counts.most_common()]
+    return found

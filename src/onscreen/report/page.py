@@ -1,0 +1,168 @@
+"""reports/report.html: one self-contained page about the data, the models and how far their figures can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from onscreen.matching.folder import read_config
+from onscreen.report.contents import Data, read_data
+from onscreen.report.svg import Axes, Series, around, lines, steps
+from onscreen.store import atomic_path, read_json
+from onscreen.weights import catalogue
+
+TITLES = {"face_voice": "Face-voice model", "hq": "HQ model (mel spectrograms, masked faces)"}
+BACKBONES = {"Dlib": "dlib_resnet", "resemblyzer": "resemblyzer"}
+NAMES = {
+    "top1": "Top-1",
+    "top5": "Top-5",
+    "top10": "Top-10",
+    "mrr": "Mean reciprocal rank",
+    "map": "Mean average precision",
+    "median_rank": "Median rank",
+    "one_of_two": "Right one of two",
+    "auc": "ROC AUC",
+    "eer": "Equal error rate",
+    "min_dcf_p05": "minDCF, prior 0.05",
+    "min_dcf_p50": "minDCF, prior 0.5",
+}
+RATES = ("top", "one_of_two", "eer")  # shown in per cent
+WAYS = {"face_to_voice": "Face to voice", "voice_to_face": "Voice to face", "verification": "Same person or not"}
+STRATA = {
+    "all": "Everybody, on different source videos where they have several",
+    "different_source": "Only people with several source videos",
+    "same_source": "Only people with one source video (face and voice share its light, room and compression)",
+}
+MOST_PEOPLE = 200  # rows of the table of identities
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What the charts of one model show. wrong, right: counts of scores between edges."""
+
+    false_positive: list[float]
+    true_positive: list[float]
+    edges: list[float]
+    right: list[int]
+    wrong: list[int]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure as text. reason: why there is no value."""
+
+    name: str
+    value: str
+    chance: str
+    interval: str
+    reason: str
+
+
+def write_report(root: Path, metrics: Mapping[str, Any], curves: Mapping[str, Curves]) -> None:
+    """Write root/reports/report.html from the tables of root/data, the models of root/models and these metrics."""
+    page = render(read_data(root / "data"), [_model(root, name, metrics[name], curves.get(name)) for name in TITLES], metrics)
+    with atomic_path(root / "reports" / "report.html") as path:
+        path.write_text(page, encoding="utf-8")
+
+
+def render(data: Data, models: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any]) -> str:
+    """The page as HTML."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader("onscreen", "report")
+    page = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = page.get_template("page.html.jinja")
+    return template.render(data=data, models=models, status=metrics["status"], shown=data.people[:MOST_PEOPLE], scope_of=SCOPES)
+
+
+SCOPES = {"clip": "the clip", "voice": "its voice", "face": "its face", "dance": "its dance", "hq": "its place in the HQ tree"}
+
+
+def _model(root: Path, name: str, figures: Mapping[str, Any], curves: Curves | None) -> dict[str, Any]:
+    config = read_config(root / "models" / name)
+    history = read_json(root / "models" / name / "history.json")
+    strata = [{"title": STRATA[key], "people": figures[key].get("people"), "tables": _tables(figures[key])} for key in STRATA]
+    return {
+        "title": TITLES[name],
+        "status": figures["status"],
+        "config": config,
+        "backbones": _backbones(config["inputs"]),
+        "strata": strata,
+        "threshold": figures["all"]["verification"]["at_threshold"],
+        "permuted": figures.get("permuted_labels"),
+        "charts": _charts(history, curves),
+    }
+
+
+def _backbones(inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Frozen models that the inputs come from, and what they were trained on: whoever is in there is not quite unseen."""
+    used = [BACKBONES[value] for value in inputs.values() if value in BACKBONES]
+    return [(catalogue()[name].about, catalogue()[name].trained_on) for name in used]
+
+
+def _tables(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"title": title, "size": _size(figures[way])} | _rows(figures[way]) for way, title in WAYS.items()]
+
+
+def _size(part: Mapping[str, Any]) -> str:
+    if "queries" in part:
+        return f"{part['queries']} queries, gallery of {part['gallery']} from {part['gallery_people']} people"
+    if "positives" in part:
+        return f"{part['positives']} right and {part['negatives']} wrong combinations"
+    return ""
+
+
+def _rows(part: Mapping[str, Any]) -> dict[str, Any]:
+    """rows, and a note that holds for all of them: why there is no interval; or, where there is no figure at all, why."""
+    found = {key: figure for key, figure in part.items() if isinstance(figure, dict) and key != "at_threshold"}
+    values = [figure for figure in found.values() if figure["value"] is not None]
+    if not values:
+        return {"rows": [], "note": "; ".join(dict.fromkeys(figure["reason"] for figure in found.values()))}
+    notes = dict.fromkeys(figure["interval_reason"] for figure in values if "interval_reason" in figure)
+    return {"rows": [_row(key, figure) for key, figure in found.items()], "note": "; ".join(notes)}
+
+
+def _row(key: str, figure: Mapping[str, Any]) -> Row:
+    def text(name: str) -> str:
+        value = figure.get(name)
+        return "" if value is None else f"{value:.1%}" if key.startswith(RATES) else f"{value:.3g}"
+
+    interval = f"{text('low')} to {text('high')}" if figure.get("low") is not None else ""
+    name = NAMES.get(key, key.replace("top", "Top-"))
+    return Row(name, text("value") or "none", text("chance"), interval, figure.get("reason", ""))
+
+
+def _charts(history: Mapping[str, Any], curves: Curves | None) -> list[tuple[str, str]]:
+    """(caption, SVG) of the training and of the scores, those there are."""
+    charts = []
+    if history["train_loss"]:
+        charts.append(("Loss by epoch", _losses(history)))
+    if curves is not None:
+        roc = Series("model", curves.false_positive, curves.true_positive)
+        axes = Axes("false positive rate", "true positive rate", (0, 1), (0, 1))
+        charts.append(("ROC", lines("ROC curve", axes, [roc, Series("chance", (0, 1), (0, 1), dashed=True)], legend_low=True)))
+        charts.append(("Scores", _scores(curves)))
+    return charts
+
+
+def _losses(history: Mapping[str, Any]) -> str:
+    series = []
+    for name, title in (("train_loss", "training"), ("val_loss", "validation")):
+        points = [(epoch, value) for epoch, value in enumerate(history[name]) if value is not None]
+        if points:
+            series.append(Series(title, [epoch for epoch, _ in points], [value for _, value in points]))
+    x, y = around(series)
+    return lines("Loss by epoch", Axes("epoch", "loss", x, y), series)
+
+
+def _scores(curves: Curves) -> str:
+    """Shares, not counts: there are far more wrong combinations than right ones."""
+    series = []
+    for name, counts in (("same person", curves.right), ("different people", curves.wrong)):
+        total = max(1, sum(counts))
+        series.append(Series(name, curves.edges[:-1], [count / total for count in counts]))
+    top = max(max(one.y) for one in series)
+    axes = Axes("cosine of face and voice", "share of combinations", (-1, 1), (0, top * 1.05 or 1))
+    return steps("Scores of right and wrong combinations", axes, curves.edges, series)

@@ -1,0 +1,164 @@
+"""evaluate: score both models on people whom they have never seen, and write the report."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from onscreen.config import Evaluate
+from onscreen.errors import MixedModelsError
+from onscreen.matching.data import PairSet
+from onscreen.matching.folder import digest_of_person, load_model, read_config
+from onscreen.matching.hq_tree import read_tree
+from onscreen.matching.metrics import Scoring, choose_threshold, evaluate, no_figures, permuted_check
+from onscreen.matching.towers import FaceVoiceModel
+from onscreen.matching.trials import Trials, trials_of
+from onscreen.matching.verification import Roc, roc_of
+from onscreen.report.page import Curves, write_report
+from onscreen.stages import train_face_voice, train_hq
+from onscreen.store import atomic_folder, write_json
+from onscreen.workspace import Workspace
+
+STAGE = "evaluate"
+MODELS = ("face_voice", "hq")
+ROC_POINTS = 500  # corners of a curve kept for its plot
+BINS = 40
+
+Sides = dict[str, PairSet]
+Load = Callable[[Workspace, dict[str, Any]], Sides]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """figures: what evaluate.json says of a model. roc, right, wrong: for the plots; wrong scores come from a sample of trials."""
+
+    figures: dict[str, Any]
+    curves: Curves | None
+
+
+def run(params: Evaluate, model: FaceVoiceModel, test: PairSet, validation: PairSet) -> Scores:
+    """Figures of one model on test people; the threshold comes from validation people."""
+    scoring = Scoring(params.top_k, params.bootstrap, params.seed)
+    trials = _trials(model, test)
+    if trials is None:
+        return Scores({"status": "no test people", **no_figures(scoring, "no test person has both a face and a voice")}, None)
+    figures = evaluate(trials, scoring, choose_threshold(_trials(model, validation)))
+    check = permuted_check(trials, params.seed)
+    people = {"test_people": len(trials.people), "validation_people": len(validation.people)}
+    few = len(trials.people) < 2
+    status = f"{len(trials.people)} test person: nobody to be told from" if few else "ok"
+    return Scores({"status": status, **people, **figures, "permuted_labels": check}, None if few else _curves(trials))
+
+
+def _trials(model: FaceVoiceModel, pairs: PairSet) -> Trials | None:
+    if not pairs.links:
+        return None
+    return trials_of(pairs, model.embed_faces(pairs.faces), model.embed_voices(pairs.voices))
+
+
+def without(pairs: PairSet, digests: Sequence[str]) -> PairSet:
+    """The pairs of people whose digest is not among these."""
+    known = set(digests)
+    strangers = {number for number, name in enumerate(pairs.people) if digest_of_person(name) not in known}
+    return replace(pairs, links=tuple(link for link in pairs.links if link.person in strangers))
+
+
+def load_face_voice(workspace: Workspace, config: dict[str, Any]) -> Sides:
+    """Validation and test pairs as the model was trained on: its window of speech, its voice embedder."""
+    inputs, seconds = config["inputs"], config["params"]["audio_duration_sec"]
+    found = train_face_voice.face_embedder(workspace)
+    if found not in (None, inputs["face_embedder"]):
+        raise MixedModelsError(f"models/face_voice takes {inputs['face_embedder']}, data/faces holds {found}; run `dvc repro`")
+    sides = train_face_voice.load_sides(workspace, ("val", "test"), seconds, inputs["voice_embedder"])
+    return {side: loaded.pairs for side, loaded in sides.items()}
+
+
+def load_hq(workspace: Workspace, config: dict[str, Any]) -> Sides:
+    """Validation and test pairs of the tree, of the model's number of mel bands."""
+    sides = train_hq.load_sides(workspace, read_tree(workspace.hq), ("val", "test"), config["inputs"]["mel_bands"])
+    return {side: loaded.pairs for side, loaded in sides.items()}
+
+
+LOADERS: dict[str, Load] = {"face_voice": load_face_voice, "hq": load_hq}
+
+
+def main(workspace: Workspace) -> None:
+    """Score models/face_voice and models/hq; write reports/metrics/evaluate.json, plots and reports/report.html."""
+    scores = {name: _score(workspace, name) for name in MODELS}
+    figures = {name: one.figures for name, one in scores.items()}
+    curves = {name: one.curves for name, one in scores.items() if one.curves is not None}
+    statuses = {name: one["status"] for name, one in figures.items()}
+    status = "ok" if set(statuses.values()) == {"ok"} else "; ".join(f"{name}: {why}" for name, why in statuses.items())
+    metrics = {"status": status, **figures}
+    workspace.write_metrics(STAGE, metrics)
+    _write_plots(workspace.plots(STAGE), figures, curves)
+    write_report(workspace.root, metrics, curves)
+
+
+def _score(workspace: Workspace, name: str) -> Scores:
+    folder = workspace.models / name
+    config = read_config(folder)
+    if config["status"] != "ok":
+        params = workspace.params.evaluate
+        reason = f"{config['status']}: {config['reason']}"
+        scoring = Scoring(params.top_k, params.bootstrap, params.seed)
+        return Scores({"status": config["status"], "reason": config["reason"], **no_figures(scoring, reason)}, None)
+    sides = LOADERS[name](workspace, config)
+    test = without(sides["test"], config["training_people_sha256"])
+    scored = run(workspace.params.evaluate, load_model(folder), test, sides["val"])
+    left_out = len(sides["test"].by_person) - len(test.by_person)
+    return Scores({**scored.figures, "trained_on_left_out": left_out}, scored.curves)
+
+
+def _curves(trials: Trials) -> Curves:
+    """The ROC, thinned for drawing, and histograms of right and wrong scores in BINS steps of [-1, 1]."""
+    roc = roc_of(trials)
+    kept = _thinned(roc)
+    right, wrong = np.zeros(BINS, np.int64), np.zeros(BINS, np.int64)
+    edges = np.linspace(-1, 1, BINS + 1)
+    for block in trials.blocks():
+        scores = np.clip(block.scores, -1, 1)
+        right += np.histogram(scores[block.right], edges)[0]
+        wrong += np.histogram(scores[block.wrong], edges)[0]
+    return Curves(
+        roc.false_positive[kept].tolist(), roc.true_positive[kept].tolist(), edges.tolist(), right.tolist(), wrong.tolist()
+    )
+
+
+def _thinned(roc: Roc) -> np.ndarray:
+    corners = len(roc.false_positive)
+    return np.unique(np.linspace(0, corners - 1, min(corners, ROC_POINTS)).round().astype(np.int64))
+
+
+def _write_plots(folder: Path, figures: dict[str, Any], curves: dict[str, Curves]) -> None:
+    """top1.json always; roc.csv and scores.csv where a model could be scored."""
+    ways = ("face_to_voice", "voice_to_face")
+    known = [
+        (name, way, figures[name]["all"][way]["top1"]) for name in figures for way in ways if "top1" in figures[name]["all"][way]
+    ]
+    rows = [{"model": name, "way": way, "top1": top["value"], "chance": top.get("chance")} for name, way, top in known]
+    with atomic_folder(folder) as out:
+        write_json(out / "top1.json", rows)
+        if curves:
+            points = [
+                (name, *pair) for name, one in curves.items() for pair in zip(one.false_positive, one.true_positive, strict=True)
+            ]
+            _write_csv(out / "roc.csv", ("model", "false_positive_rate", "true_positive_rate"), points)
+            bins = [
+                (name, *row) for name, one in curves.items() for row in zip(one.edges[:-1], one.right, one.wrong, strict=True)
+            ]
+            _write_csv(out / "scores.csv", ("model", "score_from", "same_person", "different_people"), bins)
+
+
+def _write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    path.write_text(text.getvalue(), encoding="utf-8")
