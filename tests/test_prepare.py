@@ -78,7 +78,7 @@ def mixed(tmp_path_factory):
 
 
 def test_every_usable_video_becomes_a_clip_with_an_id_made_of_its_name(mixed):
-    names = {"a__vid_1", "b__vid_1", "노래 한 곡", "🎤 party", "mute", "silent", "turned", "late", "z_copy", "cut_off"}
+    names = {"a__vid_1", "b__vid_1", "노래 한 곡", "🎤 party", "mute", "silent", "turned", "late", "z_copy", "cut_off", "short"}
     assert set(clips_of(mixed)) == names
 
 
@@ -89,7 +89,6 @@ def test_every_unusable_video_is_a_row_with_its_reason(mixed):
         ("zero", "empty_file"),
         ("no_index", "truncated"),
         ("rest", "truncated"),
-        ("short", "too_short"),
         ("dangling", "unreadable"),
         ("pipe", "unreadable"),
         ("latin_\\udce9", "bad_name"),
@@ -99,6 +98,7 @@ def test_every_unusable_video_is_a_row_with_its_reason(mixed):
 def test_clips_without_a_usable_voice_stay_and_say_why(mixed):
     lost = {(item, code) for item, scope, code in rejects_of(mixed) if scope == "voice" and item in ("mute", "silent", "late")}
     assert lost == {("mute", "no_audio"), ("silent", "silent"), ("silent", "no_speech"), ("late", "no_speech")}
+    assert {("short", "voice", "too_short"), ("short", "voice", "no_speech")} <= rejects_of(mixed)
     clips = clips_of(mixed)
     assert (clips["mute"].flags, clips["mute"].audio, clips["mute"].loudness_lufs) == (("no_audio",), None, None)
     assert clips["silent"].flags == ("silent", "no_speech")
@@ -123,12 +123,11 @@ def test_sound_lies_where_the_table_says_as_long_as_the_clip(mixed):
 
 def test_metrics_count_clips_and_every_reason(mixed):
     found = read_json(mixed.reports / "metrics" / "prepare.json")
-    assert (found["status"], found["videos"], found["clips"], found["clips_with_voice"]) == ("ok", 18, 10, 0)
+    assert (found["status"], found["videos"], found["clips"], found["clips_with_voice"]) == ("ok", 18, 11, 0)
     assert found["rejects"]["clip"] == {
         "bad_name": 1,
         "empty_file": 1,
         "not_a_video": 1,
-        "too_short": 1,
         "truncated": 2,
         "unreadable": 2,
     }
@@ -301,7 +300,8 @@ def test_speech_seconds_of_real_clips_are_those_of_the_labels(tmp_path):
     [
         ("no_audio_stream", {("voice", "no_audio")}),
         ("no_speech_7s", {("voice", "silent"), ("voice", "no_speech")}),
-        ("no_speech_half_second", {("clip", "too_short")}),
+        ("no_speech_half_second", {("voice", "too_short"), ("voice", "silent"), ("voice", "no_speech")}),
+        ("no_person_park", {("voice", "too_short"), ("voice", "no_speech")}),
         ("two_speakers_side_by_side", set()),
     ],
 )

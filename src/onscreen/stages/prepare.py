@@ -66,26 +66,22 @@ def run(params: Params, source: Source, measured: Item | Rejected) -> Iterator[C
         return
     probe = Probe(**measured.meta["probe"])
     shown_s = probe.duration_s - probe.video_start_s
-    if shown_s < params.prepare.min_clip_s:
-        yield _too_short(params, source, probe, shown_s)
+    if probe.truncated and shown_s < params.prepare.min_clip_s:
+        numbers = {"duration_s": shown_s, "min_clip_s": params.prepare.min_clip_s, "missing_s": probe.missing_s}
+        yield Reject(
+            source.clip_id, STAGE, "clip", "truncated", f"{source.path}: breaks off after {shown_s:.2f} s of picture", numbers
+        )
         return
     speech = speech_segments(measured.arrays["speech"], params.voices.vad_threshold, probe.duration_s)
     for cut in _cuts(probe.duration_s, params.prepare.max_clip_s):
         sound = _sound_of(measured, probe, cut)
         clip = _clip(source, probe, cut, sound, [_within(cut, segment) for segment in speech if cut.shares(*segment)])
         rejects = list(_voice_rejects(params, clip, sound, measured.meta["no_sound"]))
+        if shown_s < params.prepare.min_clip_s:
+            rejects.insert(0, _too_short(params, clip, shown_s))
         flags = [*(reject.code for reject in rejects), *_flags(source, probe, measured, cut)]
         yield replace(clip, flags=tuple(dict.fromkeys(flags)))
         yield from rejects
-
-
-def _too_short(params: Params, source: Source, probe: Probe, shown_s: float) -> Reject:
-    """Too little picture, because the video is short or because its file breaks off."""
-    numbers = {"duration_s": shown_s, "min_clip_s": params.prepare.min_clip_s, "missing_s": probe.missing_s}
-    detail = f"{source.path}: {shown_s:.2f} s of picture, prepare.min_clip_s asks for {params.prepare.min_clip_s:g}"
-    if probe.truncated:
-        return Reject(source.clip_id, STAGE, "clip", "truncated", f"{detail}; the file breaks off", numbers)
-    return Reject(source.clip_id, STAGE, "clip", "too_short", detail, numbers)
 
 
 def _cuts(duration_s: float, max_clip_s: float) -> list[_Cut]:
@@ -136,6 +132,13 @@ def _clip(source: Source, probe: Probe, cut: _Cut, sound: Audio | None, speech: 
         speech_end_s=tuple(end_s for _, end_s in speech),
         flags=(),
     )
+
+
+def _too_short(params: Params, clip: Clip, shown_s: float) -> Reject:
+    """A moment is too short to hear or to dance; a face in it is as good as on a photo, so the clip stays."""
+    numbers = {"duration_s": shown_s, "min_clip_s": params.prepare.min_clip_s}
+    detail = f"{shown_s:.2f} s of picture, prepare.min_clip_s asks for {params.prepare.min_clip_s:g}"
+    return Reject(clip.clip_id, STAGE, "voice", "too_short", detail, numbers)
 
 
 def _voice_rejects(params: Params, clip: Clip, sound: Audio | None, no_sound: dict[str, str] | None) -> Iterator[Reject]:
