@@ -110,6 +110,25 @@ def sample(
     console.print(messages[outcome.state], highlight=False)
 
 
+@app.command("run")
+def run_on_folder(
+    input: Annotated[Path, typer.Option(help="folder of videos; it is only read")],
+    output: Annotated[Path, typer.Option(help="folder for extracted_faces, deduped_faces, representative_faces and tables")],
+) -> None:
+    """Faces and dedupe on any folder, without git or DVC; params.yaml of the current folder counts where there is one."""
+    from onscreen.folder_run import run_folder
+
+    outcome = run_folder(input, output, Path("params.yaml"))
+    table = Table(title=str(output))
+    table.add_column("what")
+    table.add_column("count", justify="right")
+    for name, count in (("clips", outcome.clips), ("faces", outcome.faces), ("identities", outcome.identities)):
+        table.add_row(name, str(count))
+    for code, count in outcome.rejects.items():
+        table.add_row(f"rejected: {code}", str(count))
+    Console().print(table)
+
+
 @app.command("show")
 def show_results() -> None:
     """Print the results of the last pass and where the report and the MLflow UI are."""
