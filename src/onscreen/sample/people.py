@@ -27,22 +27,22 @@ class Person:
 
 
 _BLENDS = (
-    ("group_1", "portrait", 0.6, 0.75),
-    ("group_2", "group_3", 0.6, 0.75),
-    ("group_3", "group_2", 0.6, 0.75),
+    ("group_1", "group_3", 0.5, 0.6),
+    ("group_3", "astronaut", 0.8, 0.6),
+    ("group_3", "group_2", 0.8, 0.6),
+    ("group_3", "group_6", 0.6, 0.75),
     ("group_3", "portrait", 0.6, 0.75),
-    ("group_4", "group_5", 0.6, 0.75),
-    ("group_4", "group_6", 0.8, 0.6),
-    ("group_4", "officer", 0.8, 0.6),
-    ("group_5", "group_2", 0.8, 0.6),
-    ("group_6", "group_1", 0.6, 0.75),
-    ("astronaut", "group_1", 0.8, 0.6),
-    ("astronaut", "group_3", 0.8, 0.6),
-    ("astronaut", "group_4", 0.6, 0.75),
-    ("astronaut", "group_6", 0.6, 0.75),
-    ("officer", "group_2", 0.6, 0.75),
-    ("officer", "group_6", 0.8, 0.6),
-    ("officer", "astronaut", 0.6, 0.75),
+    ("group_4", "group_3", 0.7, 0.8),
+    ("group_4", "officer", 0.6, 0.75),
+    ("group_6", "group_1", 0.8, 0.6),
+    ("group_6", "group_2", 0.5, 0.6),
+    ("astronaut", "group_2", 0.5, 0.6),
+    ("astronaut", "group_4", 0.7, 0.8),
+    ("astronaut", "officer", 0.5, 0.6),
+    ("astronaut", "portrait", 0.8, 0.6),
+    ("officer", "group_2", 0.8, 0.6),
+    ("officer", "group_6", 0.7, 0.8),
+    ("officer", "portrait", 0.7, 0.8),
 )
 
 _VOICES = (

@@ -37,7 +37,7 @@ def draw_shot(seed: tuple[int, int], canvas_px: int) -> Shot:
     random = np.random.default_rng(seed)
     middle = np.array([canvas_px * 0.5, canvas_px * 0.5])
     return Shot(
-        view_px=random.uniform(410, 500),
+        view_px=random.uniform(430, 520),
         zoom=random.uniform(0.9, 1.1),
         start=middle + random.uniform(-28, 28, 2),
         end=middle + random.uniform(-28, 28, 2),
