@@ -132,7 +132,7 @@ def unit(*angles: float) -> np.ndarray:
 def people(*sides: str) -> People:
     """Two people of the clip whose faces are a right angle apart."""
     faces = [
-        row(Face, face_id=name, clip_id="vid_1", embedder="Dlib", embedding=unit(angle))
+        row(Face, face_id=name, clip_id="vid_1", embedder="Dlib", n_frames=5, embedding=unit(angle))
         for name, angle in (("vid_1", np.pi / 2), ("vid_1-p1", 0.0))
     ]
     rows = {
@@ -150,6 +150,8 @@ def test_the_dancer_is_the_person_of_the_clip_whose_face_is_nearest_not_the_main
 
 def test_a_face_that_is_nobody_of_the_clip_falls_back_to_the_source() -> None:
     assert m2p.identify(Split(), GOOD, unit(np.pi / 4), people("train", "train")).known_by == "source"
+    stranger = np.arccos(1 - 0.0514)  # the distance measured between two real dancers
+    assert m2p.identify(Split(), GOOD, unit(stranger), people("train", "train")).known_by == "source"
 
 
 def test_a_person_in_quarantine_gives_no_sample() -> None:

@@ -19,6 +19,7 @@ from onscreen.config import Faces, M2p, Params, Split
 from onscreen.engine import Job
 from onscreen.errors import Rejected
 from onscreen.faces.embedders import pool
+from onscreen.faces.identity import auto_threshold
 from onscreen.records import Clip, Face, Reject, SplitRow
 from onscreen.stages.m2p_clip import EMBEDDER, LOOK_MODELS, SAMPLE_MODELS, DanceClip, look_for_body, measure_dance
 from onscreen.stages.m2p_output import Dancer, Sample, metadata, metrics, write_plots, write_sample
@@ -30,7 +31,6 @@ STAGE = "m2p"
 SIDES = ("train", "validation")
 _LIBRARIES = ("av", "dlib-bin", "librosa", "mediapipe", "numpy", "opencv-python", "scipy")
 _SEEN = 0.5  # visibility from which MediaPipe's own tools call a point seen
-_SAME_FACE = 0.07  # cosine distance, DeepFace's for Dlib and two photos; asked only among the people of one clip
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def identify(params: Split, clip: Clip, embedding: np.ndarray | None, people: Pe
     faces = [face for face in people.faces.get(clip.clip_id, ()) if face.embedder == EMBEDDER and face.face_id in people.sides]
     if embedding is not None and faces:
         nearest = min(faces, key=lambda face: 1 - float(face.embedding @ embedding))
-        if 1 - float(nearest.embedding @ embedding) <= _SAME_FACE:
+        if 1 - float(nearest.embedding @ embedding) <= auto_threshold(EMBEDDER, nearest.n_frames):
             row = people.sides[nearest.face_id]
             if row.split == QUARANTINE:
                 raise Rejected("quarantine", f"{row.identity_id} may stand on two sides; see data/splits/rejects.parquet")
