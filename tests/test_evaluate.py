@@ -1,0 +1,229 @@
+"""Training and evaluation as stages, on a small checkout: what they write, what they refuse, what they say when there is nothing."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from matching_cases import NOBODY, planted
+from onscreen.cache import Item
+from onscreen.config import Engine, Evaluate, Params, TrainFaceVoice, TrainHq
+from onscreen.errors import MixedModelsError
+from onscreen.matching.data import Link, PairSet
+from onscreen.matching.folder import PARTS, digest_of_person
+from onscreen.matching.towers import FaceVoiceModel, TowerSpec
+from onscreen.records import Clip, Face, Pair
+from onscreen.stages import evaluate, hq, train_face_voice, train_hq
+from onscreen.stages.hq_items import PICTURE_MODELS, Picture, measure_picture
+from onscreen.store import read_table, write_table
+from onscreen.voices.embedders import VoiceTask, measure_voice
+from onscreen.voices.waveform import Speech
+from onscreen.weights import model as weights
+from onscreen.weights import path_of
+from onscreen.workspace import Workspace
+from real_data import DATA, needs_real_data
+from stage_cases import checkout
+
+QUICK = Params(
+    engine=Engine(workers=1),  # most of the time goes into starting processes
+    train_face_voice=TrainFaceVoice(num_epochs=2, embedding_dim=16),
+    train_hq=TrainHq(num_epochs=2, embedding_dim=16),
+    evaluate=Evaluate(bootstrap=100),
+)
+WAYS = ("face_to_voice", "voice_to_face", "verification")
+
+
+def metrics(workspace: Workspace, stage: str) -> dict:
+    return json.loads((workspace.reports / "metrics" / f"{stage}.json").read_text())
+
+
+def run_all(workspace: Workspace) -> dict:
+    for stage in (hq, train_face_voice, train_hq, evaluate):
+        stage.main(workspace)
+    return metrics(workspace, "evaluate")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A checkout with 5 training, 2 validation and 3 test people, all stages run once."""
+    workspace = checkout(tmp_path_factory.mktemp("checkout"), {"train": 5, "val": 2, "test": 3}, params=QUICK)
+    run_all(workspace)
+    return workspace
+
+
+@pytest.mark.parametrize("name", ["face_voice", "hq"])
+def test_a_model_folder_holds_what_the_design_names(done: Workspace, name: str) -> None:
+    folder = done.models / name
+    assert {path.name for path in folder.iterdir()} == {
+        *(f"{part}.safetensors" for part in PARTS),
+        "last",
+        "config.json",
+        "history.json",
+    }
+    config = json.loads((folder / "config.json").read_text())
+    assert config["data"]["training_people"] == 5
+    assert config["training_people_sha256"] == sorted(digest_of_person(f"person {number}") for number in range(5))
+    assert config["temperature"] == 0.07
+    history = json.loads((folder / "history.json").read_text())
+    assert [len(history[key]) for key in ("train_loss", "val_loss", "learning_rate")] == [2, 2, 2]
+    assert None not in history["val_loss"]
+
+
+def test_both_models_have_all_figures_with_chance_and_sizes(done: Workspace) -> None:
+    found = metrics(done, "evaluate")
+    assert found["status"] == "ok"
+    for name in ("face_voice", "hq"):
+        part = found[name]["all"]["face_to_voice"]
+        assert (part["queries"], part["gallery"], part["gallery_people"]) == (6, 6, 3)
+        assert 0 <= part["top1"]["value"] <= 1
+        assert part["top1"]["chance"] == pytest.approx(1 / 5)  # 6 voices, the one of the face's own video left out
+        assert part["top5"]["value"] is None
+        assert "chance" in part["top5"]["reason"]
+        assert found[name]["all"]["verification"]["auc"]["value"] is not None
+        assert found[name]["all"]["verification"]["auc"]["interval_reason"].startswith("3 people")
+        assert found[name]["all"]["verification"]["at_threshold"]["value"] is not None
+        assert found[name]["same_source"]["verification"]["auc"]["value"] is None
+        assert found[name]["permuted_labels"]["auc"]["value"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_metrics_and_plots_hold_no_number_that_json_lacks(done: Workspace) -> None:
+    assert "Infinity" not in (done.reports / "metrics" / "evaluate.json").read_text()
+    roc = (done.plots("evaluate") / "roc.csv").read_text().splitlines()
+    assert roc[0] == "model,false_positive_rate,true_positive_rate"
+    rows = [line.split(",") for line in roc[1:]]
+    assert {row[0] for row in rows} == {"face_voice", "hq"}
+    assert np.isfinite([[float(value) for value in row[1:]] for row in rows]).all()
+    for stage in ("train_face_voice", "train_hq", "hq"):
+        assert any(done.plots(stage).iterdir())
+
+
+def test_a_second_pass_writes_the_same_bytes(done: Workspace) -> None:
+    def outputs() -> dict[Path, bytes]:
+        folders = [done.models, done.hq, done.reports]
+        return {path: path.read_bytes() for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()}
+
+    before = outputs()
+    run_all(done)
+    after = outputs()
+    assert {path for path in before if before[path] != after[path]} == set()
+
+
+def test_training_from_nothing_gives_what_the_kept_state_gave(done: Workspace) -> None:
+    before = (done.models / "hq" / "audio_projection.safetensors").read_bytes()
+    for state in (done.cache_root / "training").iterdir():
+        state.unlink()
+    train_hq.main(done)
+    assert (done.models / "hq" / "audio_projection.safetensors").read_bytes() == before
+
+
+def test_curves_are_logged_live_to_the_tracker(done: Workspace) -> None:
+    from onscreen.tracking import connect
+
+    client, experiment = connect(done.home)
+    runs = [run for run in client.search_runs([experiment]) if run.data.tags.get("onscreen.stage") == "train_face_voice"]
+    points = client.get_metric_history(runs[-1].info.run_id, "train_loss")
+    assert [point.step for point in points] == [0, 1]
+
+
+def test_with_one_training_person_there_is_no_model_and_every_figure_says_why(tmp_path: Path) -> None:
+    workspace = checkout(tmp_path, {"train": 1, "test": 2}, params=QUICK)
+    found = run_all(workspace)
+    assert metrics(workspace, "train_hq")["status"] == "too few people to train"
+    assert "too few people to train" in found["status"]
+    assert not list(workspace.models.rglob("*.safetensors"))
+    for name in ("face_voice", "hq"):
+        for way in WAYS:
+            for figure in found[name]["all"][way].values():
+                assert figure["value"] is None
+                assert "1 training people" in figure["reason"]
+
+
+def test_with_nobody_at_all_everything_is_written_and_says_so(tmp_path: Path) -> None:
+    workspace = checkout(tmp_path, {}, params=QUICK)
+    found = run_all(workspace)
+    assert "too few people" in found["status"]
+    assert "0 training people" in (workspace.reports / "report.html").read_text()
+    assert any(workspace.plots("evaluate").iterdir())
+
+
+def model() -> FaceVoiceModel:
+    return FaceVoiceModel(TowerSpec("embedding", 24), TowerSpec("embedding", 32), 16, 1).eval()
+
+
+def test_an_empty_test_set_is_said_and_one_person_gives_no_figure() -> None:
+    params = Evaluate(bootstrap=100)
+    nobody = evaluate.run(params, model(), NOBODY, NOBODY).figures
+    assert nobody["status"] == "no test people"
+    assert nobody["all"]["face_to_voice"]["top1"] == {"value": None, "reason": "no test person has both a face and a voice"}
+    one = evaluate.run(params, model(), planted(1), NOBODY)
+    assert "1 test person" in one.figures["status"]
+    assert one.figures["all"]["verification"]["auc"]["value"] is None
+    assert one.curves is None
+
+
+def test_the_threshold_is_null_without_validation_people() -> None:
+    found = evaluate.run(Evaluate(bootstrap=100), model(), planted(4), NOBODY).figures
+    assert found["all"]["verification"]["at_threshold"]["value"] is None
+    assert "validation" in found["all"]["verification"]["at_threshold"]["reason"]
+
+
+def test_people_whom_the_model_has_seen_are_left_out_of_the_test() -> None:
+    pairs = planted(5)
+    left = evaluate.without(pairs, [digest_of_person("person001"), digest_of_person("person004")])
+    assert {pairs.people[link.person] for link in left.links} == {"person000", "person002", "person003"}
+    found = evaluate.run(Evaluate(bootstrap=100), model(), left, NOBODY).figures
+    assert found["test_people"] == 3
+    assert found["all"]["face_to_voice"]["gallery_people"] == 3
+
+
+def test_faces_of_another_model_than_the_one_trained_on_are_refused(tmp_path: Path) -> None:
+    workspace = checkout(tmp_path, {"train": 2}, params=QUICK)
+    path = workspace.faces / "faces.parquet"
+    faces = read_table(path, Face)
+    with pytest.raises(MixedModelsError, match="Facenet"):
+        write_table(path, Face, [replace(face, embedder="Facenet") for face in faces])
+        evaluate.load_face_voice(
+            workspace,
+            {"inputs": {"face_embedder": "Dlib", "voice_embedder": "resemblyzer"}, "params": {"audio_duration_sec": 5.0}},
+        )
+    mixed = {face.face_id: replace(face, embedder=f"{number}") for number, face in enumerate(faces)}
+    clips = {clip.clip_id: clip for clip in read_table(workspace.prepared / "clips.parquet", Clip)}
+    pairs = read_table(workspace.splits / "pairs.parquet", Pair)
+    with pytest.raises(MixedModelsError, match="0 and 1"):
+        train_face_voice.run(pairs, mixed, clips, {name: Item({}, {"embedding": np.zeros(256, np.float32)}) for name in clips})
+
+
+def test_a_voice_that_cannot_be_embedded_is_left_out_and_counted(tmp_path: Path) -> None:
+    workspace = checkout(tmp_path, {"train": 3}, params=QUICK)
+    soundfile.write(workspace.prepared / "audio" / "p1c0.wav", np.zeros(48_000), 16_000)
+    sides = train_face_voice.load_sides(workspace, ("train",), 5.0, "resemblyzer")
+    assert sides["train"].left_out == {"silent": 1}
+    assert [len(links) for links in sides["train"].pairs.by_person] == [2, 1, 2]
+
+
+@needs_real_data
+def test_an_untrained_model_is_at_chance_on_ten_real_people() -> None:
+    folder = DATA / "face_voice" / "voxceleb1_10"
+    names = sorted(path.stem for path in folder.glob("*.wav"))
+    files = {file: path_of(name, file) for name in PICTURE_MODELS for file in weights(name).files}
+    faces = [measure_picture(Picture(folder / f"{name}.png", files)).arrays["embedding"] for name in names]
+    voices = []
+    for name in names:
+        speech = Speech(folder / f"{name}.wav", (0.0,), (soundfile.info(folder / f"{name}.wav").duration,))
+        voices.append(measure_voice(VoiceTask(speech, "resemblyzer", 5.0)).arrays["embedding"])
+    links = tuple(Link(number, number, number, same_source=False) for number in range(10))
+    pairs = PairSet(tuple(names), faces, voices, links, tuple(f"photo {name}" for name in names), tuple(names))
+    torch.manual_seed(0)
+    untrained = FaceVoiceModel(TowerSpec("embedding", 128), TowerSpec("embedding", 256), 64, 1)
+    untrained.face_encoder.fit(faces)
+    untrained.audio_encoder.fit(voices)
+    found = evaluate.run(Evaluate(), untrained.eval(), pairs, NOBODY).figures["all"]
+    area = found["verification"]["auc"]
+    assert area["low"] < 0.5 < area["high"]
+    assert found["face_to_voice"]["top1"]["low"] <= 0.1 <= found["face_to_voice"]["top1"]["high"]
+    assert found["face_to_voice"]["top5"]["chance"] == pytest.approx(0.5)
+    assert found["face_to_voice"]["top10"]["value"] is None
