@@ -238,6 +238,20 @@ def test_fewer_than_ten_people_give_no_interval() -> None:
     assert enough["low"] < enough["value"] < enough["high"]
 
 
+def test_all_hits_or_none_give_an_exact_interval_and_no_spread_gives_none() -> None:
+    found = evaluate(made(20, 1, signal=100.0, dim=32), QUICK, "none")["all"]
+    top1 = found["face_to_voice"]["top1"]
+    assert (top1["value"], top1["high"]) == (1.0, 1.0)
+    assert (1 - top1["low"]) == pytest.approx(1 - 0.025 ** (1 / 20))
+    assert found["verification"]["auc"]["low"] is None
+    assert "no spread" in found["verification"]["auc"]["interval_reason"]
+    trials = made(20, 1)
+    reversed_voices = Items(-trials.faces.vectors, trials.voices.person, trials.voices.source)
+    none = evaluate(Trials(trials.faces, reversed_voices, trials.apart, trials.counted), QUICK, "none")["all"]
+    assert none["face_to_voice"]["top1"]["low"] == 0
+    assert none["face_to_voice"]["top1"]["high"] == pytest.approx(0.168, abs=0.001)  # Clopper-Pearson, 0 of 20
+
+
 def test_a_threshold_comes_from_validation_people_only() -> None:
     assert "0 validation people" in str(choose_threshold(None))
     assert "1 validation people" in str(choose_threshold(made(1)))

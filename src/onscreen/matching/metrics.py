@@ -21,7 +21,7 @@ from onscreen.matching.verification import auc, eer, errors_at, min_dcf, roc_of,
 FEWEST_PEOPLE = 2
 FEWEST_FOR_INTERVAL = 10
 PRIORS = {"min_dcf_p05": 0.05, "min_dcf_p50": 0.5}
-FEWEST_PERMUTATIONS, MOST_PERMUTATIONS = 10, 200
+FEWEST_PERMUTATIONS, MOST_PERMUTATIONS = 3, 200
 PERMUTED_COMBINATIONS = 20_000_000  # scored for the check in all: seconds
 STRATA = ("all", "different_source", "same_source")
 _VERIFICATION = ("auc", "eer", *PRIORS)
@@ -79,7 +79,20 @@ class Scored:
             reason = f"{len(self.counted)} people; an interval needs {FEWEST_FOR_INTERVAL}"
             return known | {"low": None, "high": None, "interval_reason": reason}
         low, high = bootstrap.interval(samples)
-        return known | {"low": low, "high": high}
+        if high - low > 1e-9:  # sums of weights differ by rounding
+            return known | {"low": low, "high": high}
+        return known | {"low": None, "high": None, "interval_reason": "no person differs, so drawing people anew shows no spread"}
+
+    def share(self, values: np.ndarray, chance: float, samples: np.ndarray) -> Figure:
+        """A share of hits. values: (Q,) 0 or 1. Where all hit, or all miss, the exact binomial interval over people is taken:
+        nobody among n people is found with a probability above 1 - 0.025^(1/n) in under 2.5% of such sets."""
+        found = self.figure(values.mean(), chance, samples)
+        people = len(self.counted)
+        if people < FEWEST_FOR_INTERVAL or found["low"] is not None or values.mean() not in (0, 1):
+            return found
+        del found["interval_reason"]
+        bound = 0.025 ** (1 / people)
+        return found | ({"low": 0.0, "high": 1 - bound} if values.mean() == 0 else {"low": bound, "high": 1.0})
 
 
 def null(reason: str) -> Figure:
@@ -142,7 +155,7 @@ def _top(scored: Scored, ranks: Ranks, k: int) -> Figure:
     if chance > 0.5:
         return null(f"chance alone would find {chance:.0%} among the first {k} of {ranks.gallery.max()}") | {"chance": chance}
     hits = (ranks.best <= k).astype(np.float64)
-    return scored.figure(hits.mean(), chance, bootstrap.means(ranks, hits, scored.drawn))
+    return scored.share(hits, chance, bootstrap.means(ranks, hits, scored.drawn))
 
 
 def _one_of_two(scored: Scored) -> Figure:
@@ -204,7 +217,7 @@ def choose_threshold(trials: Trials | None) -> float | str:
 
 
 def permuted_check(trials: Trials, seed: int) -> dict[str, Any]:
-    """AUC and Top-1 with voices given to people at random, mean over 10 to 200 permutations. Anything but chance is an error here."""
+    """AUC and Top-1 with voices given to people at random, mean over 3 to 200 permutations. Anything but chance is an error here."""
     if len(trials.people) < FEWEST_PEOPLE:
         return null(f"{len(trials.people)} person; at least {FEWEST_PEOPLE} are needed")
     areas, hits, chances = [], [], []

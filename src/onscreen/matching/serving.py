@@ -20,7 +20,7 @@ class FaceVoiceMatcher(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-def
         """Load the weights; called by MLflow."""
         self._model = load_model(Path(context.artifacts["model"]))
 
-    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # MLflow takes hints for a schema
         """Score each row.
 
         model_input: a data frame with columns face and voice, each cell what the model's towers take (config.json names it): a list of numbers for
