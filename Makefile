@@ -16,7 +16,7 @@ setup: .venv/.ready
 
 demo: setup
 	@onscreen sample
-	@if [ -d data/raw ]; then dvc add --quiet data/raw; fi
+	@[ ! -d data/raw ] || [ -f data/raw.dvc ] || dvc add --quiet data/raw
 	@dvc repro
 	@onscreen track
 	@onscreen show

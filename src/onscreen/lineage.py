@@ -44,15 +44,19 @@ class Pass:
 
 
 def workspace_pass(root: Path) -> Pass:
-    """The pass that lies in the checkout. Raises ToolError when it is not up to date, InputError when there is none."""
+    """The pass that lies in the checkout, up to date or not. Raises InputError when there is none."""
     if not (root / "dvc.lock").is_file():
         raise InputError(f"{root / 'dvc.lock'} does not exist: nothing ran here yet. Run `dvc repro` first.")
-    changed = json.loads(_call(["dvc", "status", "--json"], root))
-    if changed:
-        raise ToolError(f"the checkout has changed since its last pass ({', '.join(sorted(changed))}). Run `dvc repro` first.")
     files = {path.name: path.read_text(encoding="utf-8") for path in (root / "params.yaml", root / "dvc.lock")}
     metrics = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted((root / METRICS).glob("*.json"))}
     return _pass("workspace", _call(["git", "rev-parse", "HEAD"], root).strip(), files, metrics)
+
+
+def require_up_to_date(root: Path) -> None:
+    """Raise ToolError, naming the stages, when the checkout is not what its dvc.lock says."""
+    changed = json.loads(_call(["dvc", "status", "--json"], root))
+    if changed:
+        raise ToolError(f"the checkout has changed since its last pass ({', '.join(sorted(changed))}). Run `dvc repro` first.")
 
 
 def experiment_passes(root: Path) -> Iterator[Pass]:

@@ -58,7 +58,8 @@ def _scores(evaluated: dict[str, Any]) -> Iterator[RenderableType]:
 def _figures(scored: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
     for way, label in _WAYS.items():
         found = scored.get(way, {})
-        for name in [name for name in found if name.startswith("top")] + ["one_of_two"]:
+        tops = sorted((name for name in found if name.startswith("top")), key=lambda name: int(name.removeprefix("top")))
+        for name in [*tops, "one_of_two"]:
             yield _row(f"{label} {name}, gallery {found.get('gallery', '?')}", found.get(name))
     for name in ("auc", "eer"):
         yield _row(name, scored.get("verification", {}).get(name))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from onscreen.console import log
-from onscreen.lineage import Pass, experiment_passes, flatten, params_digest, workspace_pass
+from onscreen.lineage import Pass, experiment_passes, flatten, params_digest, require_up_to_date, workspace_pass
 from onscreen.store import read_json
 from onscreen.workspace import Workspace
 
@@ -65,14 +65,19 @@ def track(workspace: Workspace) -> int:
     """
     client, experiment = connect(workspace.home)
     here = workspace_pass(workspace.root)
-    new = [found for found in experiment_passes(workspace.root) if _record(client, experiment, found, workspace)]
-    new += [here] if _record(client, experiment, here, workspace) else []
+    if not _is_known(client, experiment, here):
+        require_up_to_date(workspace.root)
+    new = [found for found in (*experiment_passes(workspace.root), here) if _record(client, experiment, found, workspace)]
     register(client, experiment, here, workspace.root)
     return len(new)
 
 
+def _is_known(client: MlflowClient, experiment: str, found: Pass) -> bool:
+    return bool(client.search_runs([experiment], f"tags.`{RECORDED}` = '{found.digest}'", max_results=1))
+
+
 def _record(client: MlflowClient, experiment: str, found: Pass, workspace: Workspace) -> bool:
-    if client.search_runs([experiment], f"tags.`{RECORDED}` = '{found.digest}'", max_results=1):
+    if _is_known(client, experiment, found):
         return False
     tags = {RECORDED: found.digest, "onscreen.kind": "pass", "onscreen.params": params_digest(found.params)}
     tags |= {"DVC_EXP_NAME": found.name, "DVC_EXP_BASELINE_REV": found.baseline}
@@ -125,7 +130,7 @@ def _log_model(run_id: str, root: Path, path: str, name: str) -> str:
 
     package = Path(__file__).parent
     with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it misses an input example and type hints; the signature below says what they would
+        warnings.simplefilter("ignore")  # it misses an input example; the signature below says what that would
         logged = mlflow.pyfunc.log_model(
             name=path.split("/")[1],
             python_model=str(package / "matching" / "serving.py"),
@@ -153,6 +158,7 @@ def _signature(voice_tower: str) -> ModelSignature:
 def connect(home: Path) -> tuple[MlflowClient, str]:
     """A client of the tracking store and the id of onscreen's experiment; both are made where they do not exist."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     from filelock import FileLock
     from mlflow import MlflowClient
