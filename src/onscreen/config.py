@@ -81,7 +81,7 @@ class Dedupe(Section):
 
 
 class Split(Section):
-    val: Annotated[float, Field(ge=0, lt=1)] = 0.15
+    val: Annotated[float, Field(ge=0, lt=1)] = 0.2
     test: Annotated[float, Field(ge=0, lt=1)] = 0.25
     salt: str = "onscreen"
 
