@@ -17,7 +17,7 @@ _SIDE = 192  # pixels, the model's input
 _MARGIN = 1.5  # the region is 1.5 x the box, as in MediaPipe's face_landmark graph
 # Indices of the mesh's canonical face model. An eye's centre is the mean of its two corners and its two lid middles.
 _EYES = ((33, 133, 159, 145), (263, 362, 386, 374))
-_NOSE_TIP, _MOUTH = 1, (61, 291)
+_NOSE_TIP, _MOUTH = 4, (61, 291)
 
 
 class FaceMesh:
@@ -61,8 +61,14 @@ class FaceMesh:
     def postprocess(self, raw: tuple[np.ndarray, np.ndarray], to_image: np.ndarray) -> tuple[np.ndarray, float]:
         """The mesh in pixels of the image, and the probability of a face."""
         mesh = raw[0].reshape(-1, 3)[:, :2]
-        presence = 1 / (1 + np.exp(-float(raw[1].ravel()[0])))
+        presence = float(1 / (1 + np.exp(-float(raw[1].ravel()[0]))))
         return (mesh @ to_image[:, :2].T + to_image[:, 2]).astype(np.float32), presence
+
+
+def eye_openness(mesh: np.ndarray) -> float:
+    """Distance of the lids over the width of the eye, mean of both eyes: 0.27 to 0.4 for open eyes, 0.16 to 0.24 for closed ones."""
+    outer, inner, upper, lower = (mesh[list(points)] for points in zip(*_EYES, strict=True))
+    return float(np.mean(np.linalg.norm(upper - lower, axis=1) / np.maximum(np.linalg.norm(outer - inner, axis=1), 1e-6)))
 
 
 def five_points(mesh: np.ndarray) -> np.ndarray:

@@ -9,12 +9,14 @@ import numpy as np
 
 from onscreen.faces.alignment import aligned_crop
 from onscreen.faces.detectors import Detection
+from onscreen.faces.landmarks import eye_openness
 
 _CROP_PX = 112
 # A generic head in cm, x to the right and y down as in the image, z away from the camera: eye, eye, nose tip, mouth corners.
 # Rounded from MediaPipe's canonical face model.
-_HEAD = np.array([[-3.2, -2.6, -3.6], [3.2, -2.6, -3.6], [0.0, 1.1, -7.5], [-2.5, 4.3, -4.3], [2.5, 4.3, -4.3]])
+_HEAD = np.array([[-3.2, -2.6, -3.6], [3.2, -2.6, -3.6], [0.0, 0.5, -7.6], [-2.5, 4.3, -4.3], [2.5, 4.3, -4.3]])
 _FULL_SIZE_PX = 64.0  # pixels between the eyes from which a larger face is no better; dlib's chip has 68
+_OPEN_EYES = 0.3
 _HALF_SHARPNESS = 85.0  # median of LFW's and johns' photos
 
 
@@ -36,8 +38,9 @@ class Quality:
 def measure_quality(image: np.ndarray, face: Detection, margin: float) -> Quality:
     """Measure one view of a face. image: (H, W, 3) uint8 RGB. margin: of the crop whose completeness is asked for.
 
-    quality = score x size x sharpness x light x frontality x completeness, each 0-1 and 1 at its best: size reaches 1 at
-    64 px between the eyes; sharpness is v / (v + 85); light falls as grey leaves the middle; frontality = cos(yaw) cos(pitch).
+    quality = score x size x sharpness x light x frontality x eyes x completeness, each 0-1 and 1 at its best: size reaches 1 at
+    64 px between the eyes; sharpness is v / (v + 85); light falls as grey leaves the middle; frontality = cos(yaw) cos(pitch);
+    eyes reaches 1 at an openness of 0.3.
     """
     crop, _ = aligned_crop(image, face, _CROP_PX, 0.0)
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
@@ -50,7 +53,8 @@ def measure_quality(image: np.ndarray, face: Detection, margin: float) -> Qualit
     size = min(1.0, interocular / _FULL_SIZE_PX)
     light = 1 - (2 * exposure - 1) ** 2
     frontal = max(0.0, np.cos(np.radians(yaw))) * max(0.0, np.cos(np.radians(pitch)))
-    quality = face.score * size * (sharpness / (sharpness + _HALF_SHARPNESS)) * light * frontal * completeness
+    eyes = min(1.0, eye_openness(face.mesh) / _OPEN_EYES)
+    quality = face.score * size * (sharpness / (sharpness + _HALF_SHARPNESS)) * light * frontal * eyes * completeness
     return Quality(interocular, sharpness, exposure, float(high - low), yaw, pitch, roll, completeness, float(quality))
 
 

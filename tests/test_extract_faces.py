@@ -1,0 +1,175 @@
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from face_cases import empty_video, portrait_video
+from onscreen.cache import Item
+from onscreen.config import Faces, parse_params
+from onscreen.errors import Rejected
+from onscreen.ledger import write_ledger
+from onscreen.records import Clip, Face, Reject
+from onscreen.stages import extract_faces, prepare
+from onscreen.stages.extract_faces import Portrait, jobs, run
+from onscreen.store import read_json, read_table
+from onscreen.workspace import Workspace
+from real_data import DATA, needs_real_data
+from records_of import row
+
+CLIP = row(Clip, clip_id="a", source="a.mp4", source_sha256="0" * 64)
+ANNA, BERT = np.eye(128, dtype=np.float32)[:2]
+
+
+def view(frame: int, x: float = 100, side: float = 100, **given: Any) -> dict[str, Any]:
+    points = np.array([[20 + x, 30], [80 + x, 30], [50 + x, 50], [25 + x, 75], [75 + x, 75]])
+    numbers = {"sharpness": 50, "exposure": 0.5, "dynamic_range": 0.5, "yaw": 0, "pitch": 0, "roll": 0, "completeness": 1}
+    measured = {"score": 0.9, "interocular_px": 60.0, "quality": 0.5, **numbers, **given}
+    return {"frame": frame, "box": [x, 0.0, side, side], "landmarks": points.ravel().tolist(), **measured}
+
+
+def item(views: list[dict[str, Any]], vectors: list[np.ndarray], frames: int = 5) -> Item:
+    crops = {f"crop_{number}": np.frombuffer(b"jpeg%d" % number, np.uint8) for number in range(len(views))}
+    return Item({"frames": [float(frame) for frame in range(frames)], "faces": views}, {"embeddings": np.array(vectors), **crops})
+
+
+def decide(measured: Item | Rejected, **params: Any) -> list[Portrait | Reject]:
+    return list(run(Faces(**params), [(CLIP, measured)]))
+
+
+def test_a_person_is_pooled_over_the_frames_and_shown_by_the_best() -> None:
+    views = [view(frame, quality=0.9 if frame == 2 else 0.3) for frame in range(5)]
+    [portrait] = decide(item(views, [ANNA, ANNA, ANNA, ANNA, (ANNA + 0.1 * BERT) / np.linalg.norm(ANNA + 0.1 * BERT)]))
+    assert portrait.jpeg == b"jpeg2"
+    face = portrait.face
+    assert (face.face_id, face.person, face.people, face.n_frames, face.time_s) == ("a", 0, 1, 5, 2.0)
+    assert np.linalg.norm(face.embedding) == pytest.approx(1, abs=1e-6)
+    assert face.embedding[1] > 0
+
+
+def test_two_people_in_the_picture_cost_the_voice_and_not_the_face() -> None:
+    views = [view(frame, x, side) for frame in range(5) for x, side in ((0, 80), (300, 120))]
+    portrait, reject = decide(item(views, [BERT, ANNA] * 5))
+    assert portrait.face.people == 2
+    assert portrait.face.box[0] == 300  # the larger one is the main person
+    assert (reject.item, reject.scope, reject.code, reject.numbers["people"]) == ("a", "voice", "several_people", 2)
+
+
+def test_keep_all_gives_every_person_a_number() -> None:
+    views = [view(frame, x, side) for frame in range(5) for x, side in ((0, 80), (300, 120))]
+    first, second, _ = decide(item(views, [BERT, ANNA] * 5), keep="all")
+    assert (first.face.face_id, second.face.face_id) == ("a", "a-p1")
+    assert second.face.box[0] == 0
+
+
+def test_a_persons_number_does_not_change_with_thresholds() -> None:
+    views = [view(frame, x, side, interocular_px=io) for frame in range(5) for x, side, io in ((0, 80, 60.0), (300, 120, 10.0))]
+    large_first = decide(item(views, [BERT, ANNA] * 5), keep="all", min_interocular_px=5.0)
+    rejected, kept, _ = decide(item(views, [BERT, ANNA] * 5), keep="all")
+    assert (rejected.item, rejected.code) == ("a", "face_too_small")
+    assert kept.face.key == large_first[1].face.key
+
+
+@pytest.mark.parametrize(
+    ("views", "code"),
+    [
+        ([], "no_face"),
+        ([view(0, score=0.3), view(1, score=0.2), view(2, score=0.4)], "low_score"),
+        ([view(0), view(1)], "seen_too_briefly"),
+        ([view(frame, interocular_px=9.0) for frame in range(5)], "face_too_small"),
+    ],
+)
+def test_a_clip_without_a_good_face_is_a_named_reject(views: list[dict[str, Any]], code: str) -> None:
+    [reject] = decide(item(views, [ANNA] * len(views)))
+    assert (reject.item, reject.stage, reject.scope, reject.code) == ("a", "extract_faces", "face", code)
+    assert reject.numbers["frames"] == 5
+
+
+def test_a_face_with_a_dolls_mouth_is_not_lifelike() -> None:
+    doll = [view(frame) for frame in range(5)]
+    for face in doll:
+        face["landmarks"][6], face["landmarks"][8] = 135.0, 165.0  # half as wide as the eyes are apart
+    [reject] = decide(item(doll, [ANNA] * 5))
+    assert reject.code == "not_lifelike"
+    assert reject.numbers["mouth_width"] == pytest.approx(0.5)
+    assert isinstance(decide(item(doll, [ANNA] * 5), min_mouth_width=0.0)[0], Portrait)
+
+
+def test_what_could_not_be_measured_keeps_its_reason() -> None:
+    [reject] = decide(Rejected("timed_out", "took too long", {"item_timeout_s": 1.0}))
+    assert (reject.code, reject.scope, reject.numbers) == ("timed_out", "face", {"item_timeout_s": 1.0})
+
+
+def workspace_on(root: Path, raw: Path, **faces: Any) -> Workspace:
+    params = parse_params({"data": {"raw": str(raw)}, "engine": {"workers": 2}, "faces": faces}, "test")
+    workspace = Workspace(root, root, params, root / "cache")
+    write_ledger(workspace.ledger, {})
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    raw = tmp_path_factory.mktemp("raw")
+    portrait_video(raw / "한 사람 🎤.mp4", 0)
+    empty_video(raw / "nobody.mp4")
+    workspace = workspace_on(tmp_path_factory.mktemp("root"), raw)
+    prepare.main(workspace)
+    extract_faces.main(workspace)
+    return workspace
+
+
+def test_real_videos_become_faces_and_rejects(small: Workspace) -> None:
+    [face] = read_table(small.faces / "faces.parquet", Face)
+    [reject] = read_table(small.faces / "rejects.parquet", Reject)
+    assert (face.face_id, face.n_frames, face.people) == ("한 사람 🎤", 5, 1)
+    assert cv2.imdecode(np.fromfile(small.faces / face.image, np.uint8), cv2.IMREAD_COLOR).shape == (256, 256, 3)
+    assert (reject.item, reject.code) == ("nobody", "no_face")
+    metrics = read_json(small.reports / "metrics" / "extract_faces.json")
+    assert (metrics["status"], metrics["clips"], metrics["clips_with_face"]) == ("ok", 2, 1)
+    assert {path.name for path in small.plots("extract_faces").iterdir()} == {"quality.csv", "score.csv", "interocular_px.csv"}
+
+
+def _measured(workspace: Workspace) -> Iterator[Path]:
+    return (workspace.cache_root / "items").rglob("*.npz")
+
+
+def test_a_changed_threshold_measures_nothing(small: Workspace) -> None:
+    before = {path: path.stat().st_mtime_ns for path in _measured(small)}
+    stricter = workspace_on(small.root, small.raw, min_interocular_px=200.0)
+    extract_faces.main(stricter)
+    codes = {reject.code for reject in read_table(small.faces / "rejects.parquet", Reject)}
+    assert codes == {"face_too_small", "no_face"}
+    assert {path: path.stat().st_mtime_ns for path in _measured(small)} == before
+    assert read_json(small.reports / "metrics" / "extract_faces.json")["status"] == "no faces"
+    assert "median" not in read_json(small.reports / "metrics" / "extract_faces.json")
+    extract_faces.main(small)
+
+
+def test_keys_hold_what_the_measurement_depends_on_and_no_threshold(small: Workspace) -> None:
+    clips = read_table(small.prepared / "clips.parquet", Clip)
+
+    def keys(**faces: Any) -> list[str]:
+        return [job.key for job in jobs(workspace_on(small.root, small.raw, **faces), clips)]
+
+    thresholds = {"min_score": 0.9, "min_interocular_px": 1.0, "min_presence": 0.1, "min_mouth_width": 0.0, "keep": "all"}
+    assert keys(**thresholds) == keys()
+    for changed in ({"detector": "dlib"}, {"frames": "first"}, {"frames_per_clip": 3}, {"crop_px": 128}, {"crop_margin": 0.1}):
+        assert not set(keys(**changed)) & set(keys())
+
+
+@needs_real_data
+def test_hard_clips_are_rejected_or_flagged_for_the_reason_in_their_names(tmp_path: Path) -> None:
+    workspace = workspace_on(tmp_path, DATA / "hard")
+    prepare.main(workspace)
+    extract_faces.main(workspace)
+    codes = {(reject.item, reject.scope): reject.code for reject in read_table(workspace.faces / "rejects.parquet", Reject)}
+    assert codes == {
+        ("illustration_no_person", "face"): "not_lifelike",
+        ("no_person_park", "face"): "no_face",
+        ("no_person_shot_change", "face"): "no_face",
+        ("two_speakers_side_by_side", "voice"): "several_people",
+    }
+    faces = {face.clip_id for face in read_table(workspace.faces / "faces.parquet", Face)}
+    assert {"no_audio_stream", "no_speech_7s", "two_speakers_side_by_side"} <= faces
