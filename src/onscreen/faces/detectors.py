@@ -28,7 +28,6 @@ WEIGHTS = {
 """Names in weights.toml of the model files that each detector needs."""
 
 _FLOOR = 0.1  # scores below are not even candidates; on clips without a person MediaPipe gives up to 0.25, on faces 0.49 and more
-_ONE_FACE = 0.65  # of the larger box's side: landmarks whose centres are nearer than this are of one face; two heads need more
 
 
 @dataclass(frozen=True)
@@ -195,14 +194,14 @@ def overlap(a: Box, b: Box) -> float:
 
 
 def _without_doubles(faces: list[Detection]) -> list[Detection]:
-    """Each face once, the surest."""
+    """Each face once. faces: the surest first; one whose middle lies in the box of a surer one is the same face."""
     kept: list[Detection] = []
     for face in faces:
-        if not any(_on_one_face(face, other) for other in kept):
+        if not any(_holds(surer.box, face.landmarks.mean(0)) for surer in kept):
             kept.append(face)
     return kept
 
 
-def _on_one_face(a: Detection, b: Detection) -> bool:
-    apart = float(np.linalg.norm(a.landmarks.mean(0) - b.landmarks.mean(0)))
-    return apart < _ONE_FACE * max(*a.box[2:], *b.box[2:])
+def _holds(box: Box, point: np.ndarray) -> bool:
+    x, y, width, height = box
+    return bool(x <= point[0] <= x + width and y <= point[1] <= y + height)
