@@ -6,6 +6,7 @@ import ctypes
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,10 @@ _SPEED, _PITCH = 1, 3  # espeakRATE, espeakPITCH
 
 @dataclass(frozen=True)
 class Voice:
-    """variant: a file of espeak-ng-data/voices/!v. pitch: 0-100, 50 is the variant's own. speed: words a minute."""
+    """variant: a file of espeak-ng-data/voices/!v. pitch: 0-100, 50 is the variant's own. speed: words a minute.
+
+    Variants with breath (f2, f3, f5, sandro, ...) speak other samples in every process; they are no use to a reproducible sample.
+    """
 
     variant: str
     pitch: int
@@ -62,6 +66,8 @@ def _synthesise(voice: Voice, sentences: Sequence[str]) -> tuple[list[np.ndarray
     """int16 samples of each sentence, and their rate."""
     from espeakng_loader import get_data_path, get_library_path
 
+    if not (Path(get_data_path()) / "voices" / "!v" / voice.variant).is_file():  # the library would take its default, silently
+        raise ToolError(f"the synthesiser has no voice {voice.variant}. Reinstall the package espeakng-loader.")
     library = ctypes.CDLL(get_library_path())
     rate_hz = library.espeak_Initialize(_SYNCHRONOUS, 0, os.fsencode(get_data_path()), 0)
     if rate_hz <= 0:
@@ -70,7 +76,7 @@ def _synthesise(voice: Voice, sentences: Sequence[str]) -> tuple[list[np.ndarray
     callback = _collector(pieces)
     library.espeak_SetSynthCallback(callback)
     try:
-        _check(library.espeak_SetVoiceByName(f"en-us+{voice.variant}".encode()), f"has no voice {voice.variant}")
+        _check(library.espeak_SetVoiceByName(f"en-us+{voice.variant}".encode()), f"refuses the voice {voice.variant}")
         _check(library.espeak_SetParameter(_SPEED, voice.speed, 0), f"refuses the speed {voice.speed}")
         _check(library.espeak_SetParameter(_PITCH, voice.pitch, 0), f"refuses the pitch {voice.pitch}")
         return [_utter(library, pieces, sentence) for sentence in sentences], int(rate_hz)
