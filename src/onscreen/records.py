@@ -60,8 +60,8 @@ class Face:
 
     image: the best frame's aligned crop, path relative to data/faces. time_s: of that frame, from the clip's start.
     box: x, y, width, height in pixels of the upright frame. landmarks: x0 y0 .. x4 y4 px: the eye, eye, nose, mouth corner,
-    mouth corner as seen from left to right in the image. score: the detector's, 0-1.
-    interocular_px: distance of the eyes; sharpness: variance of the Laplacian of the crop scaled to 112 px; exposure: mean grey 0-1;
+    mouth corner as seen from left to right in the image. score: 0-1, of the detector and the landmark model (faces/detectors.py).
+    interocular_px: distance of the eyes; sharpness: variance of the Laplacian of the face at 112 px; exposure: mean grey 0-1;
     dynamic_range: p95 - p5 of grey 0-1; yaw, pitch, roll: degrees; completeness: share of the crop that lies inside the frame;
     quality: 0-1, ranks frames. n_frames: frames pooled into the embedding.
     people: persons seen in the clip. embedding: (D,) float32, L2 = 1, mean over the frames, of `embedder`.
