@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from onscreen.records import Face, Identity, Pair, Reject, SplitRow
+from onscreen.sample.make import make_sample
+from onscreen.sample.people import PEOPLE
 from onscreen.store import read_table
 from real_data import DATA
 
@@ -40,9 +42,7 @@ def raw(tmp_path_factory):
             shutil.copy(DATA / "clips" / name, folder)
         shutil.copy(DATA / "clips" / "labels.csv", folder)
     else:
-        call(folder, "onscreen", "sample", "--output", folder)
-        for clip in sorted(folder.glob("*.mp4"))[9:]:
-            clip.unlink()
+        make_sample(folder, PEOPLE[:3])
     (folder / "notes.mp4").write_text("not a video")
     return folder
 
