@@ -83,7 +83,7 @@ class Dedupe(Section):
 class Split(Section):
     val: Annotated[float, Field(ge=0, lt=1)] = 0.2
     test: Annotated[float, Field(ge=0, lt=1)] = 0.25
-    salt: str = "onscreen"
+    salt: str = "4"
 
     @model_validator(mode="after")
     def _leaves_training(self) -> Split:

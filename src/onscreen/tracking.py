@@ -7,11 +7,11 @@ MLFLOW_TRACKING_URI names another.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import sqlite3
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -129,8 +129,10 @@ def _log_model(run_id: str, root: Path, path: str, name: str) -> str:
     import mlflow
 
     package = Path(__file__).parent
-    with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it misses an input example; the signature below says what that would
+    advice = (
+        io.StringIO()
+    )  # MLflow asks for an input example and type hints, past every filter; the signature says what they would
+    with mlflow.start_run(run_id=run_id), contextlib.redirect_stderr(advice):
         logged = mlflow.pyfunc.log_model(
             name=path.split("/")[1],
             python_model=str(package / "matching" / "serving.py"),

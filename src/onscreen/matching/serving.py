@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,6 @@ import pandas as pd
 from mlflow.models import set_model
 
 from onscreen.matching.folder import load_model
-
-warnings.filterwarnings("ignore", ".*Add type hints to the `predict` method")  # its columns are of a model's own width
 
 
 class FaceVoiceMatcher(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-defined]  # mlflow has no types
