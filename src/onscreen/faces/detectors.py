@@ -8,9 +8,7 @@ model's presence.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from onscreen.faces.landmarks import Box, FaceMesh, five_points
+from onscreen.tasks_models import silent_native_log
 
 WEIGHTS = {
     "mediapipe": ("mediapipe_face_full_range", "mediapipe_face_mesh"),
@@ -76,7 +75,7 @@ class MediaPipe:
         from mediapipe.tasks.python.vision import FaceDetector, FaceDetectorOptions
 
         model = BaseOptions(model_asset_buffer=files["face_detection_full_range_sparse.tflite"].read_bytes())
-        with _silent_native_log():
+        with silent_native_log():
             self._model = FaceDetector.create_from_options(FaceDetectorOptions(model, min_detection_confidence=_FLOOR))
             self._model.detect(self.preprocess(np.zeros((192, 192, 3), np.uint8)))  # the first call logs too
 
@@ -169,19 +168,6 @@ class Detector:
 def create(name: str, files: Mapping[str, Path]) -> Detector:
     """The detector of that name (see WEIGHTS). files: file name -> path of its model files."""
     return Detector(_BACKENDS[name](files), FaceMesh(files["face_landmark.tflite"]))
-
-
-@contextmanager
-def _silent_native_log() -> Iterator[None]:
-    """MediaPipe's C++ writes some fifty lines a model to file descriptor 2 and has no switch; what fails still raises."""
-    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(nowhere)
 
 
 def overlap(a: Box, b: Box) -> float:
