@@ -131,7 +131,7 @@ def test_what_was_pushed_can_be_pulled_into_another_clone(checkout):
 
 
 def test_two_experiments_in_the_queue_with_two_workers_lose_nothing(checkout):
-    for threshold in ("0.001", "0.9"):
+    for threshold in ("0.00001", "0.9"):
         call(checkout, "dvc", "exp", "run", "--queue", "--name", f"t{threshold[2:]}", "-S", f"dedupe.threshold={threshold}")
     call(checkout, "dvc", "queue", "start", "--jobs", "2")
     deadline = time.monotonic() + 600
@@ -144,10 +144,10 @@ def test_two_experiments_in_the_queue_with_two_workers_lose_nothing(checkout):
             (revision,) = experiment["revs"]
             people[experiment["name"]] = revision["data"]["metrics"]["reports/metrics/dedupe.json"]["data"]["identities"]
     faces = len(read_table(checkout / "data/faces/faces.parquet", Face))
-    assert people == {"t001": faces, "t9": 1}
+    assert people == {"t00001": faces, "t9": 1}
     call(checkout, "onscreen", "track")
     import mlflow
 
     client = mlflow.MlflowClient(f"sqlite:///{checkout}/mlflow.db")
     named = [run.data.tags["DVC_EXP_NAME"] for run in client.search_runs(["1"], "tags.`onscreen.kind` = 'pass'")]
-    assert sorted(named) == ["t001", "t9", "workspace"]
+    assert sorted(named) == ["t00001", "t9", "workspace"]
