@@ -67,6 +67,17 @@ def shifted(source: Path, path: Path, kind: str, by_s: float) -> Path:
     return path
 
 
+def broken(source: Path, path: Path, kind: str, start_s: float, end_s: float) -> Path:
+    """The same file with the packets of one kind ("audio" or "video") between two times overwritten, as a bad disk leaves them."""
+    data = bytearray(source.read_bytes())
+    with av.open(str(source)) as given:
+        for packet in given.demux():
+            if packet.stream.type == kind and packet.size and start_s <= float(packet.pts * packet.time_base) < end_s:
+                data[packet.pos : packet.pos + packet.size] = b"\xff" * packet.size
+    path.write_bytes(data)
+    return path
+
+
 def turned(source: Path, path: Path, clockwise_deg: int) -> Path:
     """The same file with another display matrix (tkhd, ISO 14496-12 8.3.2): players turn it, as they do with a phone's video."""
     data = bytearray(source.read_bytes())

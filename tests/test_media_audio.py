@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from media_cases import beep_at, onset_s, shifted, video
+from media_cases import beep_at, broken, onset_s, shifted, video
 from onscreen.errors import InputError, Rejected
 from onscreen.media.audio import Audio, decode_audio, loudness_lufs, read_wav, to_int16, write_wav
 from real_data import DATA, needs_real_data
@@ -46,6 +46,15 @@ def test_a_soundtrack_that_ends_early_says_how_much_is_missing(tmp_path):
     found = decode_audio(video(tmp_path / "a.mp4", duration_s=2), 0, 5, 16000)
     assert found.missing_end_s == pytest.approx(3.0, abs=0.03)
     assert len(found.samples) == 5 * 16000
+
+
+def test_broken_packets_leave_silence_and_it_is_counted(tmp_path):
+    path = video(tmp_path / "a.mp4", duration_s=4, beep_s=3.0)
+    found = decode_audio(broken(path, tmp_path / "b.mp4", "audio", 1.0, 2.0), 0, 4, 16000)
+    assert found.missing_inside_s == pytest.approx(1.0, abs=0.05)
+    assert (found.missing_start_s, found.missing_end_s) == (0, 0)
+    assert onset_s(found) == pytest.approx(3.0, abs=0.002)
+    assert decode_audio(path, 0, 4, 16000).missing_inside_s == 0
 
 
 def test_sound_before_a_late_picture_is_kept_on_the_same_clock(tmp_path):
