@@ -119,4 +119,6 @@ def test_a_voice_counts_only_with_enough_speech_and_one_person_in_sight():
         ]
     ]
     faces = [row(Face, clip_id=name, people=2 if name == "two" else 1) for name in ("ok", "mute", "short", "two")]
+    moment = row(Clip, clip_id="moment", audio="x.wav", speech_s=0.9, flags=("too_short",))
+    assert list(usable_voices([*clips, moment], [*faces, row(Face, clip_id="moment", people=1)], 0.5)) == ["ok", "short"]
     assert list(usable_voices(clips, faces, 1.0)) == ["ok"]

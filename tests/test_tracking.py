@@ -89,6 +89,20 @@ def test_experiments_are_recorded_from_git_any_time_later(project):
     assert sorted(run.data.tags["DVC_EXP_NAME"] for run in passes(project)) == ["bigger", "workspace"]
 
 
+def test_a_server_that_is_not_there_is_named(project, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    with pytest.raises(ToolError, match=r"127\.0\.0\.1:9"):
+        connect(project.home)
+
+
+def test_experiments_are_recorded_though_the_checkout_has_changed(project):
+    call(project.root, *DVC, "exp", "run", "-q", "--name", "bigger", "-S", "x=10", "--temp")
+    (project.root / "params.yaml").write_text("x: 6\n")
+    with pytest.raises(ToolError, match="dvc repro"):
+        track(project)
+    assert [run.data.tags["DVC_EXP_NAME"] for run in passes(project)] == ["bigger"]
+
+
 def test_without_a_pass_the_next_command_is_named(tmp_path):
     with pytest.raises(InputError, match="dvc repro"):
         workspace_pass(tmp_path)

@@ -26,6 +26,9 @@ from onscreen.errors import InputError, Rejected
 from onscreen.store import atomic_path
 
 PACKAGE = "onscreen"
+_NO_PART = {
+    f"onscreen.{name}" for name in ("cache", "console", "errors", "store", "weights")
+}  # they carry results, and change none
 
 
 @dataclass(frozen=True)
@@ -90,12 +93,12 @@ def item_key(*, inputs: Iterable[str], code: str, params: Mapping[str, Any], wei
 
 @cache
 def code_digest(module: str, *libraries: str) -> str:
-    """sha256 over the source of an onscreen module and all onscreen modules it imports, and the versions of libraries."""
+    """sha256 over the source of an onscreen module and those it imports (but for the core's), and the versions of libraries."""
     todo, seen = [module], dict[str, str]()
     while todo:
         name = todo.pop()
         spec = find_spec(name)
-        if name in seen or spec is None or spec.origin is None:
+        if name in seen or name in _NO_PART or spec is None or spec.origin is None:
             continue
         source = Path(spec.origin).read_text(encoding="utf-8")
         seen[name] = source

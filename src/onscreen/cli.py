@@ -94,18 +94,18 @@ def track() -> None:
 
 @app.command()
 def sample(
-    output: Annotated[Path, typer.Option(help="folder for the clips; one that holds your own videos is left as it is")] = Path(
-        "data/raw"
-    ),
+    output: Annotated[Path | None, typer.Option(help="folder for the clips; data.raw of params.yaml when not given")] = None,
 ) -> None:
-    """Make short talking clips of people who do not exist, from what installed packages carry."""
+    """Make short talking clips of people who do not exist; a folder that holds videos of your own is left as it is."""
     from onscreen.sample.make import make_sample
+    from onscreen.workspace import Workspace
 
-    outcome = make_sample(output)
+    folder = output or Workspace.open().raw
+    outcome = make_sample(folder)
     messages = {
-        "made": f"{outcome.written} sample clips made, {outcome.clips} in {output}; scores on them mean nothing",
-        "reused": f"reused: the {outcome.clips} sample clips in {output}; scores on them mean nothing",
-        "kept": f"using the {outcome.clips} videos in {output}; nothing was added",
+        "made": f"{outcome.written} sample clips made, {outcome.clips} in {folder}; scores on them mean nothing",
+        "reused": f"reused: the {outcome.clips} sample clips in {folder}; scores on them mean nothing",
+        "kept": f"using the {outcome.clips} videos in {folder}; nothing was added",
     }
     console.print(messages[outcome.state], highlight=False)
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from onscreen.console import log
 from onscreen.errors import InputError, ToolError
 
 METRICS = "reports/metrics/"
@@ -64,8 +65,12 @@ def experiment_passes(root: Path) -> Iterator[Pass]:
     listing = _call(["git", "for-each-ref", "--format=%(refname)", "refs/exps"], root)
     for ref in listing.split():
         parts = ref.split("/")
-        if len(parts) == 5 and parts[2] not in _NOT_EXPERIMENTS:
-            yield _experiment(root, ref, parts[2] + parts[3], parts[4])
+        if len(parts) != 5 or parts[2] in _NOT_EXPERIMENTS:
+            continue
+        if "dvc.lock" not in _call(["git", "ls-tree", "--name-only", ref], root).splitlines():
+            log.warning("experiment %s holds no dvc.lock and is not recorded", parts[4])
+            continue
+        yield _experiment(root, ref, parts[2] + parts[3], parts[4])
 
 
 def _experiment(root: Path, ref: str, baseline: str, name: str) -> Pass:

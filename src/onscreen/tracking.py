@@ -14,10 +14,12 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from onscreen.console import log
+from onscreen.errors import ToolError
 from onscreen.lineage import Pass, experiment_passes, flatten, params_digest, require_up_to_date, workspace_pass
 from onscreen.store import read_json
 from onscreen.workspace import Workspace
@@ -62,24 +64,32 @@ def track(workspace: Workspace) -> int:
     """Record every pass that MLflow does not know yet: those of experiments, then the checkout's. Returns how many were new.
 
     Only the checkout's models are registered: an experiment's lie in DVC's cache until `dvc exp apply` brings them here.
+    Raises InputError or ToolError, after the experiments, when the checkout holds no pass or is not up to date.
     """
+    from filelock import FileLock
+
     client, experiment = connect(workspace.home)
-    here = workspace_pass(workspace.root)
-    if not _is_known(client, experiment, here):
-        require_up_to_date(workspace.root)
-    new = [found for found in (*experiment_passes(workspace.root), here) if _record(client, experiment, found, workspace)]
-    register(client, experiment, here, workspace.root)
+    with FileLock(workspace.home / ".cache" / "track.lock"):
+        new = [found for found in experiment_passes(workspace.root) if _record(client, experiment, found, workspace)]
+        here = workspace_pass(workspace.root)
+        if not _recorded(client, experiment, here):
+            require_up_to_date(workspace.root)
+            _record(client, experiment, here, workspace)
+            new.append(here)
+        register(client, experiment, here, workspace.root)
     return len(new)
 
 
-def _is_known(client: MlflowClient, experiment: str, found: Pass) -> bool:
-    return bool(client.search_runs([experiment], f"tags.`{RECORDED}` = '{found.digest}'", max_results=1))
+def _recorded(client: MlflowClient, experiment: str, found: Pass) -> str | None:
+    """The id of the run that holds this pass, whole: its tag is set last."""
+    runs = client.search_runs([experiment], f"tags.`{RECORDED}` = '{found.digest}'", max_results=1)
+    return runs[0].info.run_id if runs else None
 
 
 def _record(client: MlflowClient, experiment: str, found: Pass, workspace: Workspace) -> bool:
-    if _is_known(client, experiment, found):
+    if _recorded(client, experiment, found):
         return False
-    tags = {RECORDED: found.digest, "onscreen.kind": "pass", "onscreen.params": params_digest(found.params)}
+    tags = {"onscreen.kind": "pass", "onscreen.params": params_digest(found.params)}
     tags |= {"DVC_EXP_NAME": found.name, "DVC_EXP_BASELINE_REV": found.baseline}
     tags |= {f"md5.{_safe(path)}": md5 for path, md5 in found.md5s().items()}
     run = client.create_run(experiment, run_name=f"pass {found.name} {found.digest[:8]}", tags=tags)
@@ -90,6 +100,7 @@ def _record(client: MlflowClient, experiment: str, found: Pass, workspace: Works
     client.log_dict(run_id, found.lock, "dvc.lock.json")
     if found.name == "workspace" and (workspace.reports / "report.html").is_file():
         client.log_artifact(run_id, str(workspace.reports / "report.html"))
+    client.set_tag(run_id, RECORDED, found.digest)
     client.set_terminated(run_id, "FINISHED")
     return True
 
@@ -102,13 +113,15 @@ def register(client: MlflowClient, experiment: str, found: Pass, root: Path) -> 
             log.info("%s: no weights, nothing to register", path)
             continue
         versions = client.search_model_versions(f"name = '{name}'")
-        if any(version.tags.get(MD5) == md5s[path] for version in versions):
+        if any(known.tags.get(MD5) == md5s[path] for known in versions):
             continue
-        (run,) = client.search_runs([experiment], f"tags.`{RECORDED}` = '{found.digest}'", max_results=1)
+        run_id = _recorded(client, experiment, found)
+        if run_id is None:
+            raise ToolError("this pass is not recorded in MLflow; run `onscreen track`")
         with _store_of(client):
-            version = _log_model(run.info.run_id, root, path, name)
-        client.set_model_version_tag(name, version, MD5, md5s[path])
-        log.info("%s: registered as %s, version %s", path, name, version)
+            number = _log_model(run_id, root, path, name)
+        client.set_model_version_tag(name, number, MD5, md5s[path])
+        log.info("%s: registered as %s, version %s", path, name, number)
 
 
 @contextmanager
@@ -139,7 +152,7 @@ def _log_model(run_id: str, root: Path, path: str, name: str) -> str:
             artifacts={"model": str(root / path)},
             code_paths=[str(package)],
             signature=_signature(read_json(root / path / "config.json")["voice_tower"]["kind"]),
-            pip_requirements=SERVING,
+            pip_requirements=[f"{library}=={version(library).split('+')[0]}" for library in SERVING],
             registered_model_name=name,
         )
     return str(logged.registered_model_version)
@@ -158,18 +171,26 @@ def _signature(voice_tower: str) -> ModelSignature:
 
 
 def connect(home: Path) -> tuple[MlflowClient, str]:
-    """A client of the tracking store and the id of onscreen's experiment; both are made where they do not exist."""
+    """A client of the tracking store and the id of onscreen's experiment; both are made where they do not exist.
+
+    Raises ToolError when the store that MLFLOW_TRACKING_URI names does not answer.
+    """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # MLflow's own 7 wait minutes for a server that is not there
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     from filelock import FileLock
     from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
 
     path = home / "mlflow.db"
     (home / ".cache").mkdir(parents=True, exist_ok=True)
     with FileLock(home / ".cache" / "mlflow.lock"):  # several processes on a fresh database crash each other
-        client = MlflowClient(tracking_uri=uri or f"sqlite:///{path}")
-        experiment = client.get_experiment_by_name(EXPERIMENT)
+        try:
+            client = MlflowClient(tracking_uri=uri or f"sqlite:///{path}")
+            experiment = client.get_experiment_by_name(EXPERIMENT)
+        except MlflowException as error:
+            raise ToolError(f"MLflow's store {uri or path} does not answer: {str(error)[:300]}") from error
         if experiment is None:
             place = None if uri else (home / "mlartifacts").as_uri()
             experiment = client.get_experiment(client.create_experiment(EXPERIMENT, artifact_location=place))

@@ -93,11 +93,12 @@ def pair(splits: Iterable[SplitRow], faces: Mapping[str, Face], voices: Mapping[
 
 
 def usable_voices(clips: Iterable[Clip], faces: Iterable[Face], min_speech_s: float) -> dict[str, Clip]:
-    """clip_id -> clip where enough is spoken and one person is seen (with two in sight nobody knows yet who speaks)."""
+    """clip_id -> clip that is long enough, in which enough is spoken and one person is seen (of two nobody knows yet who speaks)."""
     people = Counter[str]()
     for face in faces:
         people[face.clip_id] = max(people[face.clip_id], face.people)
-    return {clip.clip_id: clip for clip in clips if clip.audio and clip.speech_s >= min_speech_s and people[clip.clip_id] == 1}
+    spoken = [clip for clip in clips if clip.audio and "too_short" not in clip.flags and clip.speech_s >= min_speech_s]
+    return {clip.clip_id: clip for clip in spoken if people[clip.clip_id] == 1}
 
 
 def main(workspace: Workspace) -> None:
