@@ -22,9 +22,23 @@ def measure(argument):
         raise ZeroDivisionError("boom")
     if kind == "abort":
         os.abort()
+    if kind == "once" and Path(log).read_text().split().count("once") == 1:
+        os.abort()
+    if kind == "alone":
+        alone(Path(log).with_name("running"))
     if kind == "hang":
         time.sleep(600)
     return Item({"kind": kind, "threads": os.environ["OMP_NUM_THREADS"]})
+
+
+def alone(running):
+    """Fails where another like it is under way, as memory does that has room for one."""
+    try:
+        running.touch(exist_ok=False)
+    except FileExistsError:
+        raise MemoryError from None
+    time.sleep(0.5)
+    running.unlink()
 
 
 @pytest.fixture
@@ -47,7 +61,31 @@ def test_what_is_measured_once_is_not_measured_again_and_failures_are(engine, tm
     jobs = [Job("aa", ("good", str(log))), Job("bb", ("reject", str(log))), Job("cc", ("raise", str(log)))]
     list(engine.measure("test", measure, jobs))
     list(engine.measure("test", measure, jobs))
-    assert sorted(log.read_text().split()) == ["good", "raise", "raise", "reject"]
+    assert sorted(log.read_text().split()) == ["good", *["raise"] * 4, "reject"]  # each time once more
+
+
+def test_what_crashed_is_tried_once_more_and_kept_when_that_goes_well(engine, tmp_path, caplog):
+    jobs = [Job(kind, (kind, str(tmp_path / "log"))) for kind in ("once", "good")]
+    found = list(engine.measure("test", measure, jobs))
+    assert [item.meta["kind"] for item in found] == ["once", "good"]
+    assert "lost" not in caplog.text
+    assert next(engine.measure("test", measure, jobs)).meta["kind"] == "once"
+    assert (tmp_path / "log").read_text().split().count("once") == 2
+
+
+def test_the_second_try_is_one_at_a_time(engine, tmp_path):
+    jobs = [Job(f"a{number}", ("alone", str(tmp_path / "log"))) for number in range(4)]
+    assert [item.meta["kind"] for item in engine.measure("test", measure, jobs)] == ["alone"] * 4
+
+
+def test_what_is_lost_for_good_is_counted_with_the_way_to_try_again(tmp_path, caplog):
+    engine = Engine(ItemCache(tmp_path / "cache"), workers=2, timeout_s=4.0)
+    kinds = ["raise", "abort", "hang", "reject", "good"]
+    list(engine.measure("voices", measure, [Job(kind, (kind, str(tmp_path / "log"))) for kind in kinds]))
+    assert "voices: 3 lost (1 crashed, 1 failed, 1 timed_out)" in caplog.text
+    assert "dvc repro -f" in caplog.text
+    calls = (tmp_path / "log").read_text().split()
+    assert [calls.count(kind) for kind in kinds] == [2, 2, 1, 1, 1]  # what took too long is not waited for twice
 
 
 def test_a_damaged_item_is_measured_again(engine, tmp_path):

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, TimeoutError
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from onscreen.cache import Item, ItemCache
-from onscreen.console import progress
+from onscreen.console import log, progress
 from onscreen.errors import Rejected
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+_WORTH_ANOTHER_TRY = ("failed", "crashed")  # a full memory passes; what took too long takes too long again
 
 
 @dataclass(frozen=True)
@@ -41,30 +42,52 @@ class Engine:
         """Yield what function(job.argument) measures, in the order of jobs; from the cache where it is there.
 
         function: a module-level function; raises Rejected for an item that cannot be measured, and that verdict is cached.
-        Any other exception, a crash or a timeout becomes Rejected("failed" | "crashed" | "timed_out") and is not cached,
-        so that the next run tries again.
+        Any other exception, a crash or a timeout becomes Rejected("failed" | "crashed" | "timed_out"). The first two are tried
+        once more after all others, one at a time, because it may have been memory that several workers filled. What is lost
+        then is not cached, but DVC takes the stage as done: a warning says so, and that `dvc repro -f` tries again.
         """
         missing = [job for job in jobs if not self.cache.has(job.key)]
-        verdicts: dict[str, Rejected] = {}
-        for job, verdict in progress(label, self._run(function, missing), len(missing), of=len(jobs)):
-            if verdict is not None:
-                verdicts[job.key] = verdict
+        verdicts = self._verdicts(progress(label, self._run(function, missing, self._most_workers), len(missing), of=len(jobs)))
+        again = [job for job in missing if job.key in verdicts and verdicts[job.key].code in _WORTH_ANOTHER_TRY]
+        if again:
+            verdicts |= self._verdicts(progress(f"{label}, once more", self._run(function, again, 1), len(again), of=len(again)))
+        self._warn(label, [job for job in missing if job.key in verdicts], verdicts)
         for job in jobs:
-            found = verdicts.get(job.key) or self.cache.get(job.key)
+            found = self.cache.get(job.key) or verdicts.get(job.key)
             yield found if found is not None else self._again(function, job)
+
+    @property
+    def _most_workers(self) -> int:
+        return self.workers or os.cpu_count() or 1
+
+    def _verdicts(self, results: Iterable[tuple[Job, Rejected | None]]) -> dict[str, Rejected]:
+        """Why jobs have no item, by key, all results once taken."""
+        return {job.key: verdict for job, verdict in results if verdict is not None}
+
+    def _warn(self, label: str, jobs: Sequence[Job], verdicts: Mapping[str, Rejected]) -> None:
+        """Name how many were lost to what may pass: those that failed and have no verdict in the cache."""
+        lost = Counter(verdicts[job.key].code for job in jobs if not self.cache.has(job.key))
+        if lost:
+            reasons = ", ".join(f"{count} {code}" for code, count in sorted(lost.items()))
+            log.warning(
+                "%s: %d lost (%s). DVC takes the stage as done; `dvc repro -f <stage>` tries them again",
+                label,
+                lost.total(),
+                reasons,
+            )
 
     def _again(self, function: Callable[[Any], Item], job: Job) -> Item | Rejected:
         """Measure an item whose cached file turned out to be damaged."""
-        verdict = next(verdict for _, verdict in self._run(function, [job]))
+        verdict = next(verdict for _, verdict in self._run(function, [job], 1))
         found = verdict or self.cache.get(job.key)
         return found if found is not None else Rejected("failed", "its measurement could not be stored; is the disk full?")
 
-    def _run(self, function: Callable[[Any], Item], jobs: Sequence[Job]) -> Iterator[tuple[Job, Rejected | None]]:
+    def _run(self, function: Callable[[Any], Item], jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, Rejected | None]]:
         if not jobs:
             return
         from pebble import ProcessPool
 
-        workers = min(self.workers or os.cpu_count() or 1, len(jobs))
+        workers = min(workers, len(jobs))
         context = multiprocessing.get_context("spawn")  # torch, onnxruntime and mediapipe do not survive a fork
         saved = {name: os.environ.get(name) for name in _THREADS}
         os.environ.update(dict.fromkeys(_THREADS, "1"))  # read when a worker's libraries load
