@@ -6,17 +6,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
+from media_cases import broken, pictures
 from onscreen.cache import Item
 from onscreen.config import M2p, Params, Split
 from onscreen.errors import Rejected
+from onscreen.media.audio import Audio
 from onscreen.media.probe import probe
-from onscreen.media.video import constant_rate_frames
+from onscreen.media.video import constant_rate_frames, write_video
 from onscreen.records import Clip, Face, Reject, SplitRow
 from onscreen.stages import m2p
 from onscreen.stages.m2p import People
+from onscreen.stages.m2p_clip import DanceClip, measure_dance
 from onscreen.stages.m2p_output import Sample
 from onscreen.store import read_json, read_table, write_table
 from onscreen.workspace import Workspace
@@ -86,15 +90,21 @@ def test_one_knee_out_of_the_picture_is_no_whole_body() -> None:
 
 
 def dance(share: float = 1.0, frames: int = 48, views: int = 1, embedding: np.ndarray | None = None) -> Item:
+    """A measured dance whose views, if any, all have that embedding."""
     item = seen(0.9, 0.95, frames, share)
-    vectors = np.zeros((views, 128), np.float32)
-    vectors[:, 0] = 1
-    item.arrays["embeddings"] = vectors if embedding is None else embedding[None]
-    view = {"frame": 0, "score": 0.9, "interocular_px": 60.0}
-    return Item({"frames": frames, "views": [view] * views}, item.arrays)
+    item.arrays["embeddings"] = np.repeat((unit(0) if embedding is None else embedding)[None], views, axis=0)
+    view = {"score": 0.9, "interocular_px": 60.0}
+    found = [{"frame": 10 + index, **view} for index in range(views)]
+    return Item({"frames": frames, "body_frame": 7, "views": found}, item.arrays)
 
 
-NOBODY = People({}, {})
+def unit(angle: float) -> np.ndarray:
+    vector = np.zeros(128, np.float32)
+    vector[0], vector[1] = np.cos(angle), np.sin(angle)
+    return vector
+
+
+NOBODY = People([], {})
 
 
 def test_a_body_that_is_seen_in_too_few_frames_is_rejected_with_the_share() -> None:
@@ -111,52 +121,140 @@ def test_picture_and_sound_that_share_less_than_the_least_length_are_rejected() 
 def test_a_dancer_without_a_face_is_known_by_the_source_and_has_no_embedding() -> None:
     [found] = m2p.run(Params(), [(GOOD, dance(views=0))], NOBODY)
     assert isinstance(found, Sample)
-    assert found.embedding is None
+    assert found.dance.embedding is None
     assert (found.dancer.identity_id, found.dancer.known_by) == (f"source:{'a' * 64}", "source")
 
 
-def test_a_face_too_small_to_tell_people_apart_gives_no_embedding() -> None:
+def test_the_reference_is_the_best_view_that_would_do_as_a_face() -> None:
+    item = dance(views=3)
+    item.meta["views"][0]["interocular_px"] = 8.0  # too small to tell people apart
+    [found] = m2p.run(Params(), [(GOOD, item)], NOBODY)
+    assert isinstance(found, Sample)
+    assert (found.dance.reference_frame, found.dance.views) == (11, 2)
+
+
+def test_without_a_view_that_would_do_the_reference_shows_the_body_and_there_is_no_embedding() -> None:
     item = dance()
     item.meta["views"][0]["interocular_px"] = 8.0
     [found] = m2p.run(Params(), [(GOOD, item)], NOBODY)
     assert isinstance(found, Sample)
-    assert found.embedding is None
+    assert (found.dance.embedding, found.dance.reference_frame) == (None, 7)
 
 
-def unit(*angles: float) -> np.ndarray:
-    vector = np.zeros(128, np.float32)
-    vector[0], vector[1] = np.cos(angles[0]), np.sin(angles[0])
-    return vector
+def people(*known: tuple[str, float, str]) -> People:
+    """Known people: the clip in which each was seen, the angle of the face, the side."""
+    faces, rows = [], {}
+    for number, (clip, angle, side) in enumerate(known):
+        about = {"face_id": f"f{number}", "clip_id": clip, "source_sha256": clip.split("-")[0]}
+        faces.append(row(Face, **about, embedder="Dlib", n_frames=5, embedding=unit(angle)))
+        rows[f"f{number}"] = row(SplitRow, face_id=f"f{number}", identity_id=f"id_{number}", split=side)
+    return People(faces, rows)
 
 
-def people(*sides: str) -> People:
-    """Two people of the clip whose faces are a right angle apart."""
-    faces = [
-        row(Face, face_id=name, clip_id="vid_1", embedder="Dlib", n_frames=5, embedding=unit(angle))
-        for name, angle in (("vid_1", np.pi / 2), ("vid_1-p1", 0.0))
+def cut(name: str) -> Clip:
+    """A clip named <source>-<cut>."""
+    return replace(GOOD, clip_id=name, source_sha256=name.split("-")[0])
+
+
+def dancers(measured: dict[str, Item], known: People, salt: str = "") -> dict[str, tuple[str, str, str]]:
+    """clip_id -> identity, side, known by; or the reject's code, scope and stage."""
+    params = Params().model_copy(update={"split": Split(salt=salt)})
+    result = {}
+    for found in m2p.run(params, [(cut(name), item) for name, item in measured.items()], known):
+        if isinstance(found, Reject):
+            result[found.item] = (found.code, found.scope, found.stage)
+        else:
+            dancer = found.dancer
+            result[found.dance.clip.clip_id] = (dancer.identity_id, dancer.side, dancer.known_by)
+    return result
+
+
+SALTS = [str(number) for number in range(12)]  # side_of puts some names on one side, others on the other
+HELD_BACK = ("quarantine", "dance", "m2p")
+
+
+def test_the_dancer_is_the_person_whose_face_is_nearest() -> None:
+    known = people(("a", np.pi / 2, "train"), ("a", 0.0, "test"))
+    assert dancers({"a": dance(embedding=unit(0.1))}, known) == {"a": ("id_1", "validation", "face")}
+
+
+def test_a_dancer_known_from_another_clip_is_on_that_persons_side() -> None:
+    known = people(("b", 0.0, "test"), ("c", np.pi / 2, "train"))
+    assert dancers({"a": dance(embedding=unit(0.1))}, known) == {"a": ("id_0", "validation", "face")}
+    assert dancers({"a": dance(embedding=unit(1.5))}, known) == {"a": ("id_1", "train", "face")}
+
+
+@pytest.mark.parametrize("angle", [np.pi / 4, np.arccos(1 - 0.0514)])  # 0.0514: measured between two real dancers
+def test_a_face_that_is_nobodys_falls_back_to_the_source(angle: float) -> None:
+    [(_, _, known_by)] = dancers({"a": dance(views=5, embedding=unit(angle))}, people(("b", 0.0, "train"))).values()
+    assert known_by == "source"
+
+
+@pytest.mark.parametrize("salt", SALTS)
+def test_all_cuts_of_a_source_are_on_the_side_of_the_one_that_is_known(salt: str) -> None:
+    cuts = {"a-0": dance(embedding=unit(0)), "a-1": dance(views=0), "a-2": dance(embedding=unit(1.5))}
+    found = dancers(cuts, people(("a-0", 0.0, "test")), salt)
+    assert found["a-0"] == ("id_0", "validation", "face")
+    assert found["a-1"] == ("id_0", "validation", "source")
+    assert found["a-2"] == ("source:a", "validation", "source")  # another face is not that person
+
+
+@pytest.mark.parametrize("salt", SALTS)
+def test_cuts_of_an_unknown_source_share_one_identity_and_side(salt: str) -> None:
+    found = dancers({"a-0": dance(views=0), "a-1": dance(), "a-2": dance(embedding=unit(1.5))}, NOBODY, salt)
+    assert {name for name, _, _ in found.values()} == {"source:a"}
+    assert len({side for _, side, _ in found.values()}) == 1
+
+
+@pytest.mark.parametrize("salt", SALTS)
+def test_an_unknown_dancer_is_on_one_side_in_all_videos(salt: str) -> None:
+    found = dancers({"a-0": dance(), "b-0": dance(embedding=unit(0.1)), "b-1": dance(views=0)}, NOBODY, salt)
+    assert len(set(found.values())) == 1
+    assert next(iter(found.values()))[0] == "source:a"
+
+
+@pytest.mark.parametrize("salt", SALTS)
+def test_a_dancer_without_a_face_is_on_the_side_of_who_is_seen_in_the_same_video(salt: str) -> None:
+    found = dancers({"a-1": dance(views=0)}, people(("a-0", 0.0, "test"), ("b", 1.0, "train")), salt)
+    assert found == {"a-1": ("source:a", "validation", "source")}
+
+
+def test_unknown_sources_fall_on_both_sides() -> None:
+    assert {dancers({"a": dance()}, NOBODY, salt)["a"][1] for salt in SALTS} == {"train", "validation"}
+
+
+def test_a_source_with_people_of_two_sides_gives_no_sample_and_the_others_do() -> None:
+    known = people(("a-0", 0.0, "train"), ("a-1", np.pi / 2, "val"))
+    cuts = {"a-0": dance(), "a-1": dance(embedding=unit(np.pi / 2)), "a-2": dance(views=0), "b-0": dance()}
+    found = dancers(cuts, known)
+    assert [found[name] for name in ("a-0", "a-1", "a-2")] == [HELD_BACK] * 3
+    assert found["b-0"] == ("id_0", "train", "face")
+
+
+def test_people_on_the_val_and_on_the_test_side_may_share_a_source() -> None:
+    known = people(("a-0", 0.0, "test"), ("a-1", np.pi / 2, "val"))
+    found = dancers({"a-0": dance(), "a-1": dance(embedding=unit(np.pi / 2)), "a-2": dance(views=0)}, known)
+    assert [found[name][:2] for name in sorted(found)] == [
+        ("id_0", "validation"),
+        ("id_1", "validation"),
+        ("source:a", "validation"),
     ]
-    rows = {
-        face.face_id: row(SplitRow, face_id=face.face_id, identity_id=f"id_{face.face_id}", split=side)
-        for face, side in zip(faces, sides, strict=True)
-    }
-    return People({"vid_1": faces}, rows)
-
-
-def test_the_dancer_is_the_person_of_the_clip_whose_face_is_nearest_not_the_main_one() -> None:
-    found = m2p.identify(Split(), GOOD, unit(0.1), people("train", "test"))
-    assert (found.identity_id, found.side, found.known_by) == ("id_vid_1-p1", "validation", "face")
-    assert m2p.identify(Split(), GOOD, unit(0.1), people("test", "train")).side == "train"
-
-
-def test_a_face_that_is_nobody_of_the_clip_falls_back_to_the_source() -> None:
-    assert m2p.identify(Split(), GOOD, unit(np.pi / 4), people("train", "train")).known_by == "source"
-    stranger = np.arccos(1 - 0.0514)  # the distance measured between two real dancers
-    assert m2p.identify(Split(), GOOD, unit(stranger), people("train", "train")).known_by == "source"
 
 
 def test_a_person_in_quarantine_gives_no_sample() -> None:
-    with pytest.raises(Rejected, match="quarantine"):
-        m2p.identify(Split(), GOOD, unit(0.1), people("train", "quarantine"))
+    assert dancers({"a": dance()}, people(("b", 0.0, "quarantine"))) == {"a": HELD_BACK}
+
+
+def test_sound_with_a_hole_gives_no_music_features(tmp_path: Path) -> None:
+    whole = tmp_path / "a.mp4"
+    noise = np.random.default_rng(0).normal(0, 0.1, 6 * 44100).astype(np.float32)
+    write_video(whole, pictures(6 * 25), 25, Audio(noise, 44100))
+    path = broken(whole, tmp_path / "b.mp4", "audio", 2.0, 2.5)
+    with pytest.raises(Rejected, match="sound_has_gaps") as caught:
+        measure_dance(DanceClip(path, 0.0, 6.0, 24, 512, {}))
+    assert caught.value.numbers["missing_s"] == pytest.approx(0.5, abs=0.05)
+    with pytest.raises(KeyError, match="face_landmark"):  # whole, the sound passes and the models are asked for
+        measure_dance(DanceClip(whole, 0.0, 6.0, 24, 512, {}))
 
 
 def workspace(root: Path, raw: Path, clips: list[Clip]) -> Workspace:
@@ -173,7 +271,8 @@ def test_without_clips_there_are_empty_folders_and_metrics_that_say_why(tmp_path
     m2p.main(workspace(tmp_path, tmp_path, []))
     out = tmp_path / "data" / "m2p"
     assert {path.name for path in out.iterdir()} == {"train", "validation", "metadata.json", "rejects.parquet"}
-    assert read_json(out / "metadata.json")["clips"] == []
+    described = read_json(out / "metadata.json")
+    assert (described["clips"], described["samples"]) == ([], {"train": 0, "validation": 0})
     assert read_json(tmp_path / "reports" / "metrics" / "m2p.json") == {"status": "no dancers", "samples": 0, "rejects": {}}
     assert list((tmp_path / "reports" / "plots" / "m2p").iterdir())
 
@@ -215,5 +314,6 @@ def test_a_real_dance_becomes_a_sample_whose_parts_have_one_clock_and_a_talking_
     vector = np.load(sample / "face_embedding_dlib.npy")
     assert vector.shape == (128,)
     assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
+    assert (entry["reference_shows_face"], cv2.imread(str(sample / "reference_image.jpg")).shape) == (True, (512, 512, 3))
     assert (entry["complete"], entry["missing"], entry["padded_frames"]) == (False, ["face_embedding"], 0)
     assert (space.reports / "plots" / "m2p" / f"{DANCE.stem}.png").is_file()

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from onscreen import weights
 from onscreen.cache import Item, code_digest, item_key
@@ -19,26 +22,46 @@ from onscreen.config import Faces, M2p, Params, Split
 from onscreen.engine import Job
 from onscreen.errors import Rejected
 from onscreen.faces.embedders import pool
-from onscreen.faces.identity import auto_threshold
+from onscreen.faces.identity import auto_threshold, cluster
 from onscreen.records import Clip, Face, Reject, SplitRow
 from onscreen.stages.m2p_clip import EMBEDDER, LOOK_MODELS, SAMPLE_MODELS, DanceClip, look_for_body, measure_dance
-from onscreen.stages.m2p_output import Dancer, Sample, metadata, metrics, write_plots, write_sample
+from onscreen.stages.m2p_output import SIDES, Dance, Dancer, Sample, metadata, metrics, write_plots, write_sample
 from onscreen.stages.split import QUARANTINE, side_of
 from onscreen.store import atomic_folder, read_table, write_json, write_table
 from onscreen.workspace import Workspace
 
 STAGE = "m2p"
-SIDES = ("train", "validation")
+Found = TypeVar("Found", Clip, Sample)
 _LIBRARIES = ("av", "dlib-bin", "librosa", "mediapipe", "numpy", "opencv-python", "scipy")
 _SEEN = 0.5  # visibility from which MediaPipe's own tools call a point seen
 
 
 @dataclass(frozen=True)
 class People:
-    """Who is in which clip (faces by clip_id), and on which side (rows by face_id)."""
+    """Everyone whose face is known, in all clips. faces: of EMBEDDER, with a side. rows: identity and side by face_id."""
 
-    faces: Mapping[str, Sequence[Face]]
-    sides: Mapping[str, SplitRow]
+    faces: Sequence[Face]
+    rows: Mapping[str, SplitRow]
+
+    @cached_property
+    def _embeddings(self) -> np.ndarray:
+        return np.stack([face.embedding for face in self.faces])
+
+    def who(self, dance: Dance) -> SplitRow | None:
+        """The person whose face is nearest to the dancer's, if near enough to be the same.
+
+        Held to the threshold of the one that pools more frames, the stricter one (faces/identity.py).
+        """
+        if dance.embedding is None or not self.faces:
+            return None
+        distances = 1 - self._embeddings @ dance.embedding
+        nearest = int(distances.argmin())
+        frames = max(dance.views, self.faces[nearest].n_frames)
+        return self.rows[self.faces[nearest].face_id] if distances[nearest] <= auto_threshold(EMBEDDER, frames) else None
+
+    def sides_in(self, source_sha256: str) -> set[str]:
+        """The sides of everyone seen in a source video, dancing or not."""
+        return {_side(self.rows[face.face_id].split) for face in self.faces if face.source_sha256 == source_sha256}
 
 
 def choose(params: M2p, clips: Iterable[Clip]) -> Iterator[Clip | Reject]:
@@ -80,16 +103,27 @@ def look(params: M2p, looked: Iterable[tuple[Clip, Item | Rejected]]) -> Iterato
 
 
 def run(params: Params, measured: Iterable[tuple[Clip, Item | Rejected]], people: People) -> Iterator[Sample | Reject]:
-    """Decide over whole measurements; rejects: body_seldom_seen, clip_too_short, quarantine, and what measure_dance raises."""
+    """Decide over whole measurements, which are let go one by one; then over sides, which takes all dances together.
+
+    Rejects: body_seldom_seen, clip_too_short, quarantine, and what measure_dance raises.
+    """
+    dances = list[Dance]()
     for clip, item in measured:
         try:
             if isinstance(item, Rejected):
                 raise item
-            share = _check_dance(params.m2p, item)
-            embedding = _embedding(params.faces, item)
-            yield Sample(clip, item, identify(params.split, clip, embedding, people), embedding, share)
+            dances.append(_dance(params, clip, item))
         except Rejected as rejected:
             yield _reject(clip, rejected)
+    yield from divide(params.split, dances, people)
+
+
+def _dance(params: Params, clip: Clip, item: Item) -> Dance:
+    share = _check_dance(params.m2p, item)
+    good = _good_views(params.faces, item)
+    embedding = pool(item.arrays["embeddings"][good]) if good else None
+    reference = item.meta["views"][good[0]]["frame"] if good else item.meta["body_frame"]
+    return Dance(clip, embedding, len(good), reference, share)
 
 
 def _check_dance(params: M2p, item: Item) -> float:
@@ -120,36 +154,84 @@ def _body_numbers(item: Item) -> dict[str, float]:
     }
 
 
-def _embedding(params: Faces, item: Item) -> np.ndarray | None:
-    """The pooled vector of the views that would do as faces of a clip; None when there is none."""
-    good = [
+def _good_views(params: Faces, item: Item) -> list[int]:
+    """The views that would do as faces of a clip, best first."""
+    return [
         index
         for index, view in enumerate(item.meta["views"])
         if view["score"] >= params.min_score and view["interocular_px"] >= params.min_interocular_px
     ]
-    return pool(item.arrays["embeddings"][good]) if good else None
 
 
-def identify(params: Split, clip: Clip, embedding: np.ndarray | None, people: People) -> Dancer:
-    """Who dances: the clip's person whose face is nearest to the dancer's, or else nobody but the source video.
+def divide(params: Split, dances: Sequence[Dance], people: People) -> Iterator[Sample | Reject]:
+    """Say whose each dance is, and put dances that share a video or a dancer on one side.
 
-    Validation holds the people on the val and test sides. A dancer without an identity has a side by hash of the source's bytes.
-    Raises Rejected quarantine when the person's side is undecided.
+    Validation holds the people on the val and test sides. Dances without anyone known have a side by hash of the source's bytes.
+    Reject quarantine: what belongs together is on two sides, or on one that is undecided.
     """
-    faces = [face for face in people.faces.get(clip.clip_id, ()) if face.embedder == EMBEDDER and face.face_id in people.sides]
-    if embedding is not None and faces:
-        nearest = min(faces, key=lambda face: 1 - float(face.embedding @ embedding))
-        if 1 - float(nearest.embedding @ embedding) <= auto_threshold(EMBEDDER, nearest.n_frames):
-            row = people.sides[nearest.face_id]
-            if row.split == QUARANTINE:
-                raise Rejected("quarantine", f"{row.identity_id} may stand on two sides; see data/splits/rejects.parquet")
-            return Dancer(row.identity_id, _side(row.split), "face")
-    name = f"source:{clip.source_sha256}"
-    return Dancer(name, _side(side_of(name, params)), "source")
+    rows = [people.who(dance) for dance in dances]
+    for members in _inseparable(dances, rows):
+        together = [(dances[member], rows[member]) for member in members]
+        name = f"source:{min(dance.clip.source_sha256 for dance, _ in together)}"
+        try:
+            side = _one_side(together, people) or _side(side_of(name, params))
+        except Rejected as rejected:
+            yield from (_reject(dance.clip, rejected) for dance, _ in together)
+        else:
+            yield from (Sample(dance, _dancer(dance, row, together, name, side)) for dance, row in together)
+
+
+def _inseparable(dances: Sequence[Dance], rows: Sequence[SplitRow | None]) -> list[list[int]]:
+    """Indices of the dances of one source video, and of all videos of one dancer who is nobody known."""
+    sources = {name: node for node, name in enumerate(sorted({dance.clip.source_sha256 for dance in dances}))}
+    own = np.array([sources[dance.clip.source_sha256] for dance in dances], int)
+    strangers = [index for index, row in enumerate(rows) if row is None and dances[index].embedding is not None]
+    edges = np.array([own[strangers], len(sources) + _alike([dances[index] for index in strangers])], int)
+    size = len(sources) + len(strangers)
+    _, labels = connected_components(coo_array((np.ones(edges.shape[1], np.int8), edges), (size, size)), directed=False)
+    groups = defaultdict[int, list[int]](list)
+    for index, node in enumerate(own):
+        groups[int(labels[node])].append(index)
+    return list(groups.values())
+
+
+def _alike(dances: Sequence[Dance]) -> np.ndarray:
+    """(N,) int: equal numbers are one dancer, by the faces of the dances alone."""
+    if not dances:
+        return np.empty(0, int)
+    threshold = auto_threshold(EMBEDDER, max(dance.views for dance in dances))
+    embeddings = np.stack([dance.embedding for dance in dances if dance.embedding is not None])
+    return cluster(embeddings, [dance.clip.clip_id for dance in dances], threshold, "average_link")
+
+
+def _one_side(together: Sequence[tuple[Dance, SplitRow | None]], people: People) -> str | None:
+    """The side of the dancers who are known; without any, of everyone seen in the same videos, who may be the dancers.
+
+    None where nobody is. Raises Rejected quarantine when they are not all on one side.
+    """
+    sides = {_side(row.split) for _, row in together if row}
+    if not sides:
+        sides = set().union(*(people.sides_in(dance.clip.source_sha256) for dance, _ in together))
+    if QUARANTINE in sides:
+        raise Rejected("quarantine", "the dancer may be a person who stands on two sides; see data/splits/rejects.parquet")
+    if len(sides) > 1:
+        raise Rejected("quarantine", "dances that share a video or a dancer have people of train and of validation")
+    return next(iter(sides), None)
+
+
+def _dancer(
+    dance: Dance, row: SplitRow | None, together: Sequence[tuple[Dance, SplitRow | None]], name: str, side: str
+) -> Dancer:
+    """A dancer whose face is never seen counts as the one person known in the same video; one whose face is unknown does not."""
+    if row:
+        return Dancer(row.identity_id, side, "face")
+    source = dance.clip.source_sha256
+    known = {other.identity_id for its, other in together if other and its.clip.source_sha256 == source}
+    return Dancer(known.pop() if len(known) == 1 and dance.embedding is None else name, side, "source")
 
 
 def _side(split: str) -> str:
-    return "train" if split == "train" else "validation"
+    return split if split in ("train", QUARANTINE) else "validation"
 
 
 def _reject(clip: Clip, rejected: Rejected) -> Reject:
@@ -164,14 +246,20 @@ def main(workspace: Workspace) -> None:
     looked = engine.measure("bodies", look_for_body, jobs(workspace, clips, LOOK_MODELS, {}))
     clips = _kept(look(params.m2p, zip(clips, looked, strict=True)), rejects)
     settings = {"fps": params.m2p.fps, "resolution": params.m2p.resolution}
-    measured = engine.measure("dances", measure_dance, jobs(workspace, clips, SAMPLE_MODELS, settings))
-    found = run(params, zip(clips, measured, strict=True), _people(workspace))
+    dances = jobs(workspace, clips, SAMPLE_MODELS, settings)
+    measured = zip(clips, engine.measure("dances", measure_dance, dances), strict=True)
+    samples = _kept(run(params, measured, _people(workspace)), rejects)
+    job_of = {clip.clip_id: job for clip, job in zip(clips, dances, strict=True)}
+    again = engine.measure("samples", measure_dance, [job_of[sample.dance.clip.clip_id] for sample in samples])  # from the cache
     entries = list[dict[str, Any]]()
     with atomic_folder(workspace.m2p) as folder:
         for side in SIDES:
             (folder / side).mkdir()
-        for sample in _samples(found, rejects):
-            entries.append(write_sample(folder, sample, params.m2p))
+        for sample, item in zip(samples, again, strict=True):
+            if isinstance(item, Rejected):
+                rejects.append(_reject(sample.dance.clip, item))
+            else:
+                entries.append(write_sample(folder, sample, item, params.m2p))
         write_json(folder / "metadata.json", metadata(params.m2p, entries))
         write_table(folder / "rejects.parquet", Reject, rejects)
     workspace.write_metrics(STAGE, metrics(entries, rejects))
@@ -180,25 +268,20 @@ def main(workspace: Workspace) -> None:
 
 
 def _people(workspace: Workspace) -> People:
-    faces = defaultdict[str, list[Face]](list)
-    for face in read_table(workspace.faces / "faces.parquet", Face):
-        faces[face.clip_id].append(face)
-    return People(faces, {row.face_id: row for row in read_table(workspace.splits / "splits.parquet", SplitRow)})
+    rows = {row.face_id: row for row in read_table(workspace.splits / "splits.parquet", SplitRow)}
+    faces = read_table(workspace.faces / "faces.parquet", Face)
+    return People([face for face in faces if face.embedder == EMBEDDER and face.face_id in rows], rows)
 
 
-def _kept(found: Iterable[Clip | Reject], rejects: list[Reject]) -> list[Clip]:
-    rows = list(found)
-    rejects += [row for row in rows if isinstance(row, Reject)]
-    return [row for row in rows if isinstance(row, Clip)]
-
-
-def _samples(found: Iterable[Sample | Reject], rejects: list[Reject]) -> Iterator[Sample]:
-    """Samples one by one, so that one at a time is in memory; rejects go aside."""
+def _kept(found: Iterable[Found | Reject], rejects: list[Reject]) -> list[Found]:
+    """What is no reject; rejects go aside."""
+    kept = list[Found]()
     for row in found:
         if isinstance(row, Reject):
             rejects.append(row)
         else:
-            yield row
+            kept.append(row)
+    return kept
 
 
 def jobs(workspace: Workspace, clips: Sequence[Clip], models: Sequence[str], settings: Mapping[str, int]) -> list[Job]:

@@ -77,29 +77,31 @@ def look_for_body(clip: DanceClip) -> Item:
 def measure_dance(clip: DanceClip) -> Item:
     """Everything of a sample.
 
-    meta: frames (T), width, height, window, tempo_bpm, beats_s, padded_frames, context_s, audio_rate_hz, reference_frame, views:
-    [{frame, score and the fields of Quality}], best first.
-    arrays: points (T, 134, 3) float32, pixels of the video; music (T, 4800) float32; video: mp4 bytes; reference: JPEG bytes;
-    embeddings (V, 128) float32 of the views; limbs (T, 12), legs (T, 6): confidence.
-    Raises Rejected: audio_starts_late, silent, no_beat, too_short, what the media functions raise.
+    meta: frames (T), width, height, window, tempo_bpm, beats_s, padded_frames, context_s, views: [{frame, score and the fields of
+    Quality}], best first; body_frame: the one with the surest body.
+    arrays: points (T, 134, 3) float32, pixels of the video; music (T, 4800) float32; video: mp4 bytes; embeddings (V, 128) float32
+    of the views; limbs (T, 12), legs (T, 6): confidence; picture_<frame>: JPEG bytes of each frame that may become the reference,
+    those of the views and body_frame.
+    Raises Rejected: audio_starts_late, sound_has_gaps, silent, no_beat, too_short, what the media functions raise.
     """
     cv2.setNumThreads(1)
     heard, context_s = _listen(clip)
     count = len(heard.features)
     points, views, (height, width) = _watch(clip, count)
     window = fit_window(points, width, height, clip.resolution)
-    reference = views[0].frame if views else int(points[:, LIMBS, 2].mean(axis=1).argmax())
-    video, picture = _film(clip, count, window, reference)
+    body_frame = int(points[:, LIMBS, 2].mean(axis=1).argmax())
+    video, pictures = _film(clip, count, window, {body_frame, *(view.frame for view in views)})
     embedder = _embedder(tuple(sorted(clip.files.items())))
     embeddings = [embed(embedder, view.region, view.face) for view in views]
     meta = {
         **{"frames": count, "width": width, "height": height, "window": asdict(window)},
         **{"tempo_bpm": heard.tempo_bpm, "beats_s": heard.beats_s.tolist(), "padded_frames": heard.padded_frames},
-        **{"context_s": context_s, "reference_frame": reference},
+        **{"context_s": context_s, "body_frame": body_frame},
         "views": [{"frame": view.frame, **view.numbers} for view in views],
     }
-    arrays = {"points": to_window(points, window, clip.resolution), "music": heard.features, "video": video, "reference": picture}
+    arrays = {"points": to_window(points, window, clip.resolution), "music": heard.features, "video": video}
     arrays |= {"limbs": points[:, LIMBS, 2], "legs": points[:, LEGS, 2]}
+    arrays |= {f"picture_{frame}": picture for frame, picture in pictures.items()}
     arrays["embeddings"] = np.array(embeddings, np.float32).reshape(len(views), embedder.dim)
     return Item(meta, arrays)
 
@@ -108,7 +110,8 @@ def _listen(clip: DanceClip) -> tuple[Music, list[float]]:
     """Music features of as many frames as there are both picture and sound for, and the seconds of context before and after.
 
     Sound around a cut comes from the source. Where the soundtrack starts or ends, nothing stands in for it: frames after its end
-    are not part of the sample; a start later than one frame is a reject (encoders' own delay is shorter).
+    are not part of the sample; a start later than one frame is a reject (encoders' own delay is shorter), and so is more than one
+    frame that is missing inside, context included: beats are found over all of it.
     """
     fps = clip.fps
     before = min(int(clip.start_s * fps), round(music.BEFORE_AND_AFTER_S * fps))
@@ -118,6 +121,9 @@ def _listen(clip: DanceClip) -> tuple[Music, list[float]]:
     late = int(np.ceil(audio.missing_start_s * fps - 1e-6))
     if late > before + 1:
         raise Rejected("audio_starts_late", "the sound starts after the clip", {"late_s": audio.missing_start_s - before / fps})
+    if audio.missing_inside_s > 1 / fps:
+        numbers = {"missing_s": audio.missing_inside_s, "allowed_s": 1 / fps}
+        raise Rejected("sound_has_gaps", "parts of the soundtrack cannot be decoded", numbers)
     first = min(late, before)
     there = int((audio.duration_s - audio.missing_end_s) * fps + 1e-6)
     count = min(wanted, there - before)
@@ -157,26 +163,29 @@ def _face_view(index: int, image: np.ndarray, seen: Seen, mesh: FaceMesh) -> _Vi
     return _View(index, region, face, {"score": face.score, **asdict(measure_quality(region, face, 0.0))})
 
 
-def _film(clip: DanceClip, count: int, window: Window, reference: int) -> tuple[np.ndarray, np.ndarray]:
-    """The sample's mp4 with its sound, and its reference picture as JPEG, both as bytes."""
+def _film(clip: DanceClip, count: int, window: Window, wanted: set[int]) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """The sample's mp4 with its sound, and its wanted frames as JPEG, all as bytes."""
     audio = decode_audio(clip.path, clip.start_s, _end(clip, count), None, mono=False)
     if audio.samples.ndim > 1 and audio.samples.shape[1] > 2:
         audio = decode_audio(clip.path, clip.start_s, _end(clip, count), None, mono=True)
-    picture: list[np.ndarray] = []
+    kept: dict[int, np.ndarray] = {}
 
     def pictures() -> Any:
         for index, frame in enumerate(constant_rate_frames(clip.path, clip.start_s, _end(clip, count), clip.fps)):
             shown = show(frame.image, window, clip.resolution)
-            if index == reference:
-                picture.append(shown)
+            if index in wanted:
+                kept[index] = shown
             yield shown
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "video.mp4"
         write_video(path, pictures(), clip.fps, audio)
         video = np.frombuffer(path.read_bytes(), np.uint8)
-    jpeg = cv2.imencode(".jpg", picture[0][..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
-    return video, np.asarray(jpeg)
+    return video, {index: _jpeg(image) for index, image in kept.items()}
+
+
+def _jpeg(image: np.ndarray) -> np.ndarray:
+    return np.asarray(cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1])
 
 
 def _end(clip: DanceClip, count: int) -> float:

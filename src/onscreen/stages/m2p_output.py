@@ -22,6 +22,11 @@ from onscreen.naming import file_stem
 from onscreen.records import Clip, Reject
 from onscreen.store import atomic_path, read_json, write_json
 
+SIDES = ("train", "validation")
+_REFERENCE = (
+    "frame reference_frame of video.mp4, whole, not cut to the face; where reference_shows_face, the best frame whose face passes"
+    " faces.min_score and faces.min_interocular_px, else the frame with the surest body"
+)
 _OVERLAYS, _OVERLAY_FRAMES = 4, 4  # samples that get a drawn picture, frames in each
 
 
@@ -29,7 +34,8 @@ _OVERLAYS, _OVERLAY_FRAMES = 4, 4  # samples that get a drawn picture, frames in
 class Dancer:
     """Whose sample it is.
 
-    identity_id: of data/identities, or source:<sha256> where no face tells. side: train or validation. known_by: face or source.
+    identity_id: of data/identities, or source:<sha256> where no face tells. side: train or validation. known_by: face (this dancer's
+    own) or source (the video, and who else is known in it).
     """
 
     identity_id: str
@@ -38,64 +44,78 @@ class Dancer:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """One accepted clip, as measure_dance gives it.
+class Dance:
+    """What decides about a clip that is good enough; small, so that all of a set are in memory at once.
 
-    embedding: (128,) float32 of dlib, L2 = 1, or None where no view of the face is good enough. body_share: frames with a whole body.
+    embedding: (128,) float32 of dlib, L2 = 1, the mean over `views` views, or None where no view of the face is good enough.
+    reference_frame: the best of those views, or else the frame with the surest body. body_share: share of frames with a whole body.
     """
 
     clip: Clip
-    item: Item
-    dancer: Dancer
     embedding: np.ndarray | None
+    views: int
+    reference_frame: int
     body_share: float
 
 
-def write_sample(root: Path, sample: Sample, params: M2p) -> dict[str, Any]:
-    """Write a sample's folder below root; returns its entry in metadata.json.
+@dataclass(frozen=True)
+class Sample:
+    """An accepted dance, and whose it is."""
+
+    dance: Dance
+    dancer: Dancer
+
+
+def write_sample(root: Path, sample: Sample, item: Item, params: M2p) -> dict[str, Any]:
+    """Write a sample's folder below root; returns its entry in metadata.json. item: what measure_dance gave.
 
     face_embedding.npy is ArcFace's and nothing else's; without those weights dlib's vector is written under its own name.
     """
-    arrays, meta = sample.item.arrays, sample.item.meta
-    name = file_stem(sample.clip.clip_id)
+    arrays, meta, dance, clip = item.arrays, item.meta, sample.dance, sample.dance.clip
+    name = file_stem(clip.clip_id)
     folder = root / sample.dancer.side / name
     folder.mkdir()
     (folder / "video.mp4").write_bytes(arrays["video"].tobytes())
-    (folder / "reference_image.jpg").write_bytes(arrays["reference"].tobytes())
+    (folder / "reference_image.jpg").write_bytes(arrays[f"picture_{dance.reference_frame}"].tobytes())
     np.save(folder / "music_features.npy", arrays["music"], allow_pickle=False)
-    annotations = to_annotations(arrays["points"], sample.clip.clip_id, params.fps)
+    annotations = to_annotations(arrays["points"], clip.clip_id, params.fps)
     (folder / "pose_annotations.json").write_text(json.dumps(annotations, ensure_ascii=False, allow_nan=False), encoding="utf-8")
     missing = ["face_embedding"]
-    if sample.embedding is None:
+    if dance.embedding is None:
         missing.append("face_embedding_dlib")
     else:
-        np.save(folder / "face_embedding_dlib.npy", sample.embedding, allow_pickle=False)
+        np.save(folder / "face_embedding_dlib.npy", dance.embedding, allow_pickle=False)
     return {
-        **{"id": sample.clip.clip_id, "split": sample.dancer.side, "folder": f"{sample.dancer.side}/{name}"},
-        **{"source": sample.clip.source, "source_sha256": sample.clip.source_sha256},
-        **{"start_s": sample.clip.start_s, "source_fps": sample.clip.fps},
+        **{"id": clip.clip_id, "split": sample.dancer.side, "folder": f"{sample.dancer.side}/{name}"},
+        **{"source": clip.source, "source_sha256": clip.source_sha256},
+        **{"start_s": clip.start_s, "source_fps": clip.fps},
         **{"fps": params.fps, "frames": meta["frames"], "duration": meta["frames"] / params.fps},
         **{"identity": sample.dancer.identity_id, "identity_known_by": sample.dancer.known_by},
-        **{key: meta[key] for key in ("tempo_bpm", "beats_s", "padded_frames", "context_s", "window", "reference_frame")},
-        **{"reference_shows_face": sample.embedding is not None, "complete": not missing, "missing": missing},
-        "share_of_frames": _shares(sample),
+        **{key: meta[key] for key in ("tempo_bpm", "beats_s", "padded_frames", "context_s", "window")},
+        **{"reference_frame": dance.reference_frame, "reference_shows_face": dance.embedding is not None},
+        **{"complete": not missing, "missing": missing},
+        "share_of_frames": _shares(item, dance.body_share),
     }
 
 
-def _shares(sample: Sample) -> dict[str, float]:
+def _shares(item: Item, body_share: float) -> dict[str, float]:
     """Share of frames in which each part is seen."""
-    confidence = sample.item.arrays["points"][..., 2]
+    confidence = item.arrays["points"][..., 2]
     parts = {"face": FACE, "left_hand": LEFT_HAND, "right_hand": RIGHT_HAND}
     shares = {name: round(float((confidence[:, part].max(axis=1) > 0).mean()), 4) for name, part in parts.items()}
-    return {"whole_body": round(sample.body_share, 4), **shares}
+    return {"whole_body": round(body_share, 4), **shares}
 
 
 def metadata(params: M2p, entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """metadata.json: what all samples share, and one entry each."""
+    """metadata.json: what all samples share, and one entry each. samples counts both sides: git and DVC keep no empty folder, so that
+    the one of a side without samples may be missing."""
+    sides = Counter(entry["split"] for entry in entries)
     return {
+        "samples": {side: sides[side] for side in SIDES},
         "fps": params.fps,
         "resolution": params.resolution,
         "joint_types": list(JOINT_TYPES),
+        "reference_image": _REFERENCE,
         "music": {
             **{
                 "layout_version": music.LAYOUT_VERSION,
