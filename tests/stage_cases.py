@@ -102,6 +102,7 @@ def made_face(clip_id: str, person: int, clip: int) -> Face:
         start_s=0.0,
         person=0,
         people=1,
+        place=1,
         image=f"extracted_faces/{clip_id}.jpg",
         time_s=0.5,
         box=(50.0, 50.0, 140.0, 140.0),

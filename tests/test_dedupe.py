@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onscreen.config import Dedupe
+from onscreen.config import Dedupe, Faces
 from onscreen.errors import InputError, MixedModelsError
 from onscreen.faces.agreement import agreement, read_labels
 from onscreen.ledger import LedgerRow, write_ledger
@@ -24,13 +24,17 @@ def face(name: str, degrees: float, **given: Any) -> Face:
     """A face whose embedding points somewhere on a circle."""
     angle = np.radians(degrees)
     vector = np.array([np.cos(angle), np.sin(angle)], np.float32)
-    clip = name.split("-p")[0]
+    clip, _, person = name.partition("-p")
     columns = {"face_id": name, "clip_id": clip, "source": f"{clip}.mp4", "source_sha256": f"{clip:0<64}", "n_frames": 5}
-    return row(Face, **{**columns, "embedder": "Dlib", "embedding": vector, "quality": 0.5, "image": f"{name}.jpg", **given})
+    place = {"place": int(person or 0) + 1, "people": 2}
+    return row(
+        Face, **{**columns, **place, "embedder": "Dlib", "embedding": vector, "quality": 0.5, "image": f"{name}.jpg", **given}
+    )
 
 
 def who(faces: list[Face], ledger: dict[str, LedgerRow] | None = None, **params: Any) -> dict[str, Identity]:
-    found = run(Dedupe(**{"threshold": 0.1, **params}), faces, ledger or {})
+    settings = Dedupe(**{"threshold": 0.1, **params})
+    found = run(settings, threshold_of(settings, Faces(), faces), faces, ledger or {})
     return {identity.face_id: identity for identity in found if isinstance(identity, Identity)}
 
 
@@ -83,7 +87,7 @@ def test_the_ledger_keeps_names_when_data_grows() -> None:
 
 
 def test_people_whom_the_ledger_knows_apart_stay_apart_and_it_is_said() -> None:
-    found = list(run(Dedupe(threshold=0.1), THREE, ledger_of(a="anna", b="bert")))
+    found = list(run(Dedupe(), 0.1, THREE, ledger_of(a="anna", b="bert")))
     names = {identity.face_id: identity for identity in found if isinstance(identity, Identity)}
     assert (names["a"].identity_id, names["b"].identity_id) == ("anna", "bert")
     assert names["a"].group == names["b"].group
@@ -95,27 +99,44 @@ def test_people_whom_the_ledger_knows_apart_stay_apart_and_it_is_said() -> None:
     assert "anna, bert" in rejects[0].detail
 
 
+def test_a_known_face_that_looks_like_nobody_of_its_name_keeps_it_and_it_is_said() -> None:
+    found = list(run(Dedupe(), 0.1, [*THREE, face("d", 92)], ledger_of(a="anna", b="anna", c="anna")))
+    names = {identity.face_id: identity.identity_id for identity in found if isinstance(identity, Identity)}
+    assert names == {"a": "anna", "b": "anna", "c": "anna", "d": "anna"}
+    [reject] = [reject for reject in found if isinstance(reject, Reject)]
+    assert (reject.item, reject.scope, reject.code) == ("c", "face", "ledger_mismatch")
+    assert "anna" in reject.detail
+    assert reject.numbers == {"distance": pytest.approx(1 - np.cos(np.radians(85)), abs=1e-6), "threshold": 0.1}
+
+
 def test_the_threshold_belongs_to_embedder_and_frames() -> None:
-    assert threshold_of(Dedupe(), [face("a", 0)]) == 0.049
-    assert threshold_of(Dedupe(), [face("a", 0, n_frames=1)]) == 0.07
-    assert threshold_of(Dedupe(), [face("a", 0, n_frames=1), face("b", 0)]) == 0.049
-    assert threshold_of(Dedupe(threshold=0.3), [face("a", 0)]) == 0.3
+    assert threshold_of(Dedupe(), Faces(), [face("a", 0)]) == 0.049
+    assert threshold_of(Dedupe(), Faces(frames_per_clip=1), [face("a", 0, n_frames=1)]) == 0.07
+    assert threshold_of(Dedupe(), Faces(frames="first"), [face("a", 0, n_frames=1)]) == 0.07
+    assert threshold_of(Dedupe(threshold=0.3), Faces(), [face("a", 0)]) == 0.3
     with pytest.raises(MixedModelsError, match="Dlib and Facenet"):
-        threshold_of(Dedupe(), [face("a", 0), face("b", 0, embedder="Facenet")])
+        threshold_of(Dedupe(), Faces(), [face("a", 0), face("b", 0, embedder="Facenet")])
+
+
+def test_one_more_clip_does_not_change_the_threshold_for_everybody() -> None:
+    few = [face("a", 0, n_frames=3), face("b", 0, n_frames=3)]
+    assert threshold_of(Dedupe(), Faces(), few) == threshold_of(Dedupe(), Faces(), [*few, face("c", 0)]) == 0.049
 
 
 def test_metrics_hold_scores_of_main_people_and_the_margin() -> None:
     faces = [*THREE, face("c-p1", 91, person=1)]
-    found = list(run(Dedupe(threshold=0.1), faces, {}))
+    found = list(run(Dedupe(), 0.1, faces, {}))
     labels = {"a.mp4": "anna", "b.mp4": "anna", "c.mp4": "carla"}
-    counts = metrics(Dedupe(threshold=0.1), faces, found, [], labels)
+    counts = metrics(Dedupe(), 0.1, faces, found, [], labels)
     assert (counts["faces"], counts["identities"], counts["singletons"], counts["threshold"]) == (4, 3, 2, 0.1)
     assert counts["distances"]["largest_inside"] == pytest.approx(1 - np.cos(np.radians(5)), abs=1e-6)
     assert counts["distances"]["smallest_across"] == pytest.approx(1 - np.cos(np.radians(1)), abs=1e-6)
     assert counts["labels"]["pairwise_f1"] == 1
     assert counts["labels"]["clips"] == 3
-    assert "labels" not in metrics(Dedupe(threshold=0.1), faces, found, [], {})
-    assert "smallest_across" not in metrics(Dedupe(threshold=0.1), THREE[:2], found[:2], [], {})["distances"]
+    assert counts["labels"]["nmi"] == pytest.approx(1)
+    assert counts["singleton_rate"] == pytest.approx(2 / 3)
+    assert "labels" not in metrics(Dedupe(), 0.1, faces, found, [], {})
+    assert "smallest_across" not in metrics(Dedupe(), 0.1, THREE[:2], found[:2], [], {})["distances"]
 
 
 def test_agreement_by_hand() -> None:
@@ -125,6 +146,8 @@ def test_agreement_by_hand() -> None:
     assert scores["pairwise_f1"] == pytest.approx(0.4)
     assert scores["bcubed_precision"] == pytest.approx((2 / 3 + 2 / 3 + 1 / 3 + 1) / 4)
     assert scores["bcubed_recall"] == pytest.approx((1 + 1 + 1 / 2 + 1 / 2) / 4)
+    entropy, shared = np.log(4) - 0.75 * np.log(3), np.log(4 / 3) / 2 + np.log(2 / 3) / 4 + np.log(2) / 4
+    assert scores["nmi"] == pytest.approx(shared / ((entropy + np.log(2)) / 2))
 
 
 def test_a_score_over_no_pair_does_not_exist() -> None:
@@ -132,6 +155,7 @@ def test_a_score_over_no_pair_does_not_exist() -> None:
     assert "pairwise_precision" not in scores
     assert "pairwise_f1" not in scores
     assert scores["bcubed_f1"] == 1
+    assert "nmi" not in agreement(["x", "y"], ["1", "1"])  # one label tells nothing apart
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from face_cases import empty_video, portrait_video
 from onscreen.cache import Item
 from onscreen.config import Faces, parse_params
 from onscreen.errors import Rejected
+from onscreen.faces.identity import auto_threshold
 from onscreen.ledger import write_ledger
 from onscreen.records import Clip, Face, Reject
 from onscreen.stages import extract_faces, prepare
@@ -70,6 +72,32 @@ def test_a_persons_number_does_not_change_with_thresholds() -> None:
     rejected, kept, _ = decide(item(views, [BERT, ANNA] * 5), keep="all")
     assert (rejected.item, rejected.code) == ("a", "face_too_small")
     assert kept.face.key == large_first[1].face.key
+
+
+def test_a_key_names_the_place_in_the_picture_and_not_the_rank() -> None:
+    def two(left: float, right: float) -> Item:
+        views = [view(frame, x, side) for frame in range(5) for x, side in ((0, left), (300, right))]
+        return item(views, [BERT, ANNA] * 5)
+
+    main, other, _ = decide(two(80, 120), keep="all")
+    swapped_main, swapped_other, _ = decide(two(120, 80), keep="all")
+    assert (main.face.key, other.face.key) == (f"{'0' * 16}@0-2of2", f"{'0' * 16}@0-1of2")
+    assert (swapped_main.face.key, swapped_other.face.key) == (other.face.key, main.face.key)
+    assert decide(two(80, 120))[0].face.key == main.face.key  # keep changes nothing
+
+
+def test_a_key_tells_how_many_are_seen_so_that_another_count_is_another_key() -> None:
+    views = [view(frame, x, side) for frame in range(5) for x, side in ((0, 80), (300, 120))]
+    alone = [one if one["box"][0] else {**one, "score": 0.2} for one in views]
+    assert decide(item(views, [BERT, ANNA] * 5))[0].face.key.endswith("-2of2")
+    assert decide(item(alone, [BERT, ANNA] * 5))[0].face.key.endswith("-1of1")
+
+
+def test_whoever_is_kept_is_among_the_seen() -> None:
+    views = [view(frame, 300, 120) for frame in range(5)] + [view(0, 0, 80)]
+    found = decide(item(views, [*[ANNA] * 5, BERT]), keep="all", min_presence=0.2)
+    faces = [portrait.face for portrait in found if isinstance(portrait, Portrait)]
+    assert [(face.person, face.place, face.people) for face in faces] == [(0, 2, 2), (1, 1, 2)]
 
 
 @pytest.mark.parametrize(
@@ -157,6 +185,23 @@ def test_keys_hold_what_the_measurement_depends_on_and_no_threshold(small: Works
     assert keys(**thresholds) == keys()
     for changed in ({"detector": "dlib"}, {"frames": "first"}, {"frames_per_clip": 3}, {"crop_px": 128}, {"crop_margin": 0.1}):
         assert not set(keys(**changed)) & set(keys())
+
+
+@needs_real_data
+def test_a_key_is_the_same_person_whatever_the_detector(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    shutil.copy(DATA / "hard" / "two_speakers_side_by_side.mp4", raw)
+    embeddings = {}
+    for detector in ("mediapipe", "opencv"):
+        workspace = workspace_on(tmp_path / detector, raw, detector=detector, keep="all")
+        prepare.main(workspace)
+        extract_faces.main(workspace)
+        embeddings[detector] = {face.key: face.embedding for face in read_table(workspace.faces / "faces.parquet", Face)}
+    assert len(embeddings["mediapipe"]) == 2
+    assert embeddings["mediapipe"].keys() == embeddings["opencv"].keys()
+    for key, embedding in embeddings["mediapipe"].items():
+        assert 1 - float(embedding @ embeddings["opencv"][key]) < auto_threshold("Dlib", 5)
 
 
 @needs_real_data

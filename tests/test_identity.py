@@ -1,4 +1,5 @@
 from collections import defaultdict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onscreen.errors import ConfigError
-from onscreen.faces.identity import THRESHOLDS, auto_threshold, close_pairs, cluster, name_clusters, representative
+from onscreen.faces.identity import THRESHOLDS, auto_threshold, close_pairs, cluster, name_clusters, representative, strays
 
 
 def _people(count: int, views: int, spread: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -148,6 +149,37 @@ def test_new_faces_join_the_nearest_known_face_and_known_faces_keep_their_id() -
     assert names == ["anna", "anna", "bert", "bert"]
     assert merge.identity_ids == ("anna", "bert")
     assert merge.keys == ("k1", "k2", "new1", "new2")
+
+
+def test_a_new_face_as_near_to_two_known_ones_takes_the_one_of_the_smaller_key() -> None:
+    vectors = _points_on_a_circle([10, 0, 20])
+    names, _ = name_clusters(np.zeros(3, int), ["new", "k2", "k1"], list("abc"), vectors[[0, 1, 1]], {"k1": "anna", "k2": "bert"})
+    assert names == ["anna", "bert", "anna"]
+
+
+def test_naming_visits_every_face_once() -> None:
+    class Counted(list[str]):
+        reads = 0
+
+        def __getitem__(self, index: Any) -> Any:
+            Counted.reads += 1
+            return super().__getitem__(index)
+
+    count = 3000
+    keys = Counted(f"{face:05}" for face in range(count))
+    known = {keys[face]: "anna" for face in range(0, count, 2)}
+    Counted.reads = 0
+    name_clusters(np.zeros(count, int), keys, [str(face) for face in range(count)], np.ones((count, 1), np.float32), known)
+    assert Counted.reads < 20 * count
+
+
+def test_a_known_face_far_from_all_others_of_its_name_is_a_stray() -> None:
+    vectors = _points_on_a_circle([0, 1, 90, 91, 0])
+    keys, names = ["k1", "k2", "k3", "k4", "new"], ["anna", "anna", "anna", "bert", "anna"]
+    known = {"k1": "anna", "k2": "anna", "k3": "anna", "k4": "bert"}
+    [(stray, distance)] = strays(names, keys, vectors, known, 0.1)
+    assert stray == 2
+    assert distance == pytest.approx(1 - np.cos(np.radians(89)), abs=1e-6)
 
 
 def test_the_ledger_cannot_put_two_new_faces_of_one_clip_into_one_person() -> None:

@@ -64,7 +64,8 @@ class Face:
     interocular_px: distance of the eyes; sharpness: variance of the Laplacian of the face at 112 px; exposure: mean grey 0-1;
     dynamic_range: p95 - p5 of grey 0-1; yaw, pitch, roll: degrees; completeness: share of the crop that lies inside the frame;
     quality: 0-1, ranks frames. n_frames: frames pooled into the embedding.
-    people: persons seen in the clip. embedding: (D,) float32, L2 = 1, mean over the frames, of `embedder`.
+    people: persons seen in the clip. place: of this one among them, 1 = leftmost, by the median middle of the boxes.
+    embedding: (D,) float32, L2 = 1, mean over the frames, of `embedder`.
     """
 
     face_id: str
@@ -74,6 +75,7 @@ class Face:
     start_s: float
     person: int
     people: int
+    place: int
     image: str
     time_s: float
     box: tuple[float, ...]
@@ -95,8 +97,12 @@ class Face:
 
     @property
     def key(self) -> str:
-        """Names this face by content, whatever the file is called; the ledger's key."""
-        return f"{self.source_sha256[:16]}@{round(self.start_s * 1000)}-p{self.person}"
+        """Names this face by content, whatever the file is called; the ledger's key.
+
+        Its person is told by the place in the picture, because `person`, a rank, changes with detector and frames. Where other
+        settings see another number of people, the key is another one: the ledger does not know the face, rather than mistake it.
+        """
+        return f"{self.source_sha256[:16]}@{round(self.start_s * 1000)}-{self.place}of{self.people}"
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ Two faces of one clip are never joined (cannot-link): they were seen beside each
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -17,6 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from onscreen.errors import ConfigError
 
 Method = Literal["average_link", "connected", "greedy"]
+Name = TypeVar("Name", int, str)
 
 THRESHOLDS: dict[str, tuple[float, ...]] = {"Dlib": (0.070, 0.065, 0.057, 0.052, 0.049)}
 """Cosine distance below which two faces are one person, by embedder and frames pooled (1, 2, ...; the last for more).
@@ -32,8 +34,9 @@ _BLOCK = 2048  # faces a block: 16 MB of distances
 def auto_threshold(embedder: str, frames: int) -> float:
     """The calibrated threshold of an embedder for the mean of that many frames (1 or more).
 
-    A face that pools fewer than the others is held to their threshold, which is the stricter one: it may stay alone, it is
-    not joined wrongly. Raises ConfigError for an embedder without a table.
+    frames: as the faces were meant to be made (faces.frames_per_clip), never as many as one of them happens to pool. A face that
+    pools fewer is held to the same threshold, which is the stricter one: it may stay alone, it is not joined wrongly.
+    Raises ConfigError for an embedder without a table.
     """
     if embedder not in THRESHOLDS:
         raise ConfigError(f"dedupe.threshold = auto: {embedder} has no calibrated threshold; give a number")
@@ -166,22 +169,46 @@ def name_clusters(
     """
     names = [known.get(key, "") for key in keys]
     merges = []
-    for label in np.unique(labels):
-        members = [int(face) for face in np.flatnonzero(labels == label)]
-        old = [face for face in members if keys[face] in known]
-        fresh = _fresh_id(min(keys[face] for face in members))
-        for face in members:
-            if face not in old:
-                names[face] = _nearest_name(face, old, keys, embeddings, known) if old else fresh
-        ids = tuple(sorted({known[keys[face]] for face in old}))
+    for members in together(labels.tolist()).values():
+        old = sorted((face for face in members if keys[face] in known), key=lambda face: keys[face])
+        new = [face for face in members if keys[face] not in known]
+        if old:
+            nearest = (embeddings[new] @ embeddings[old].T).argmax(1)  # the first of equals, which has the smallest key
+            given = [names[old[other]] for other in nearest.tolist()]
+        else:
+            given = [_fresh_id(min(keys[face] for face in members))] * len(new)
+        for face, name in zip(new, given, strict=True):
+            names[face] = name
+        ids = tuple(sorted({names[face] for face in old}))
         if len(ids) > 1:
             merges.append(Merge(ids, tuple(sorted(keys[face] for face in members))))
     return _apart_in_clips(names, keys, clips, known), merges
 
 
-def _nearest_name(face: int, old: list[int], keys: Sequence[str], embeddings: np.ndarray, known: Mapping[str, str]) -> str:
-    nearest = min(old, key=lambda other: (float(1 - embeddings[face] @ embeddings[other]), keys[other]))
-    return known[keys[nearest]]
+def together(names: Sequence[Name]) -> dict[Name, list[int]]:
+    """The indices of each name, in their order; names in the order of their first."""
+    people: dict[Name, list[int]] = defaultdict(list)
+    for face, name in enumerate(names):
+        people[name].append(face)
+    return dict(people)
+
+
+def strays(
+    names: Sequence[str], keys: Sequence[str], embeddings: np.ndarray, known: Mapping[str, str], limit: float
+) -> list[tuple[int, float]]:
+    """Known faces that look like no other known face of their identity: (index, cosine distance to the nearest of them).
+
+    names: identity_id of every face. limit: cosine distance above which a face is one. A face that is alone is none.
+    """
+    old = [face for face, key in enumerate(keys) if key in known]
+    found = []
+    for group in together([names[face] for face in old]).values():
+        members = np.array([old[face] for face in group])
+        distances = 1 - embeddings[members] @ embeddings[members].T
+        np.fill_diagonal(distances, np.inf)
+        nearest = distances.min(1)
+        found += [(int(members[face]), float(nearest[face])) for face in np.flatnonzero((nearest > limit) & (nearest < np.inf))]
+    return sorted(found)
 
 
 def _apart_in_clips(names: list[str], keys: Sequence[str], clips: Sequence[str], known: Mapping[str, str]) -> list[str]:

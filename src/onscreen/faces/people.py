@@ -19,8 +19,8 @@ def group_people(faces: Sequence[Mapping[str, Any]], embeddings: np.ndarray, emb
     faces: as measurement.measure_faces gives them. embeddings: (N, D) float32, L2 = 1.
     Average link over cosine distances, cut at the embedder's threshold for single photos; faces of one frame are different people,
     and boxes that overlap count as nearer (distance x (1 - IoU / 2)). Prominence: sum of score x box side over the frames, so the
-    person who is largest and most present comes first. No threshold of params takes part: a person's number, which the ledger's
-    keys hold, does not change with them.
+    person who is largest and most present comes first. No threshold of params takes part, so none changes a person's number; another
+    detector or other frames may. What names a person for good is the place (places).
     """
     if not faces:
         return []
@@ -31,6 +31,21 @@ def group_people(faces: Sequence[Mapping[str, Any]], embeddings: np.ndarray, emb
     owner = average_link(distances, frames, auto_threshold(embedder, 1))
     people = [[int(face) for face in np.flatnonzero(owner == label)] for label in np.unique(owner)]
     return sorted(people, key=lambda person: (-_prominence(faces, person), person[0]))
+
+
+def places(faces: Sequence[Mapping[str, Any]], people: Sequence[Sequence[int]]) -> list[int]:
+    """The place of each person from left to right, 1 to len(people).
+
+    people: the views of each, as indices of faces, none empty. By the median x of the boxes' middles; of two at one x the upper is first.
+    """
+    middles = [tuple(np.median([_middle(faces[view]["box"]) for view in views], axis=0)) for views in people]
+    order = sorted(range(len(people)), key=lambda person: middles[person])
+    return [order.index(person) + 1 for person in range(len(people))]
+
+
+def _middle(box: Sequence[float]) -> tuple[float, float]:
+    x, y, width, height = box
+    return x + width / 2, y + height / 2
 
 
 def _prominence(faces: Sequence[Mapping[str, Any]], person: list[int]) -> float:

@@ -3,77 +3,81 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from onscreen.config import Dedupe
+from onscreen.config import Dedupe, Faces
 from onscreen.errors import MixedModelsError
 from onscreen.faces.agreement import agreement, read_labels
-from onscreen.faces.identity import auto_threshold, close_pairs, cluster, name_clusters, representative
+from onscreen.faces.identity import Merge, auto_threshold, close_pairs, cluster, name_clusters, representative, strays, together
 from onscreen.ledger import LedgerRow, read_ledger
 from onscreen.naming import SEPARATOR, file_stem
 from onscreen.records import Face, Identity, Reject
 from onscreen.store import atomic_folder, read_table, write_table
 from onscreen.workspace import Workspace
 
-Name = TypeVar("Name", int, str)
 STAGE = "dedupe"
 DEDUPED, REPRESENTATIVES = "deduped_faces", "representative_faces"
 _SWEEP_FACES = 2000  # the sweep clusters this many faces at most, 33 times
 _SWEEP = np.linspace(0.0, 0.16, 33)
+_FAR = 2  # thresholds: a face that the ledger knows and that is farther than this from all others of its identity is told
 
 
-def threshold_of(params: Dedupe, faces: Sequence[Face]) -> float:
-    """The cosine distance in force: the number of params, or the embedder's own for the most frames that a face here pools.
+def threshold_of(params: Dedupe, made_with: Faces, faces: Sequence[Face]) -> float:
+    """The cosine distance in force: the number of params, or the embedder's own for the frames that a face is meant to pool.
 
-    Raises MixedModelsError when the faces come from two embedders.
+    made_with: the settings of the faces. What they say counts and not what the faces pool, so that no clip changes the threshold
+    of the others; a face of fewer frames is held to it too. Raises MixedModelsError when a face comes from another embedder.
     """
-    models = sorted({face.embedder for face in faces})
+    models = sorted({made_with.embedder, *(face.embedder for face in faces)})
     if len(models) > 1:
         raise MixedModelsError(f"faces of {' and '.join(models)} in one table; run `onscreen extract_faces` again")
     if params.threshold != "auto":
         return params.threshold
-    return auto_threshold(models[0], max(face.n_frames for face in faces))
+    return auto_threshold(made_with.embedder, 1 if made_with.frames == "first" else made_with.frames_per_clip)
 
 
-def run(params: Dedupe, faces: Sequence[Face], ledger: Mapping[str, LedgerRow]) -> Iterator[Identity | Reject]:
-    """Say of every face which person it is.
+def run(params: Dedupe, threshold: float, faces: Sequence[Face], ledger: Mapping[str, LedgerRow]) -> Iterator[Identity | Reject]:
+    """Say of every face which person it is. threshold: the one in force (threshold_of).
 
     The order of faces changes nothing, except for method greedy, which takes them by face_id: there an earlier face leads.
     Each person has one representative: the quality-weighted medoid; for greedy the leader, as in the guide.
-    Yields one Identity a face, by face_id, and a reject ledger_merge where people that the ledger knows apart look like one.
+    Yields one Identity a face, by face_id, and two rejects that ask a person to look; both leave the identities as the ledger has
+    them: ledger_merge where people that it knows apart look like one, ledger_mismatch for a known face that is more than twice the
+    threshold away from all other known faces of its identity (its group still tells whom it looks like).
     """
     if not faces:
         return
-    threshold = threshold_of(params, faces)
     order = sorted(faces, key=lambda face: face.face_id if params.method == "greedy" else (face.key, face.face_id))
     embeddings = np.stack([face.embedding for face in order])
     keys, clips = [face.key for face in order], [face.clip_id for face in order]
     labels = cluster(embeddings, clips, threshold, params.method)
     rows: list[Identity] = []
-    names, merges = name_clusters(labels, keys, clips, embeddings, {key: row.identity_id for key, row in ledger.items()})
-    groups = {label: min(keys[face] for face in members) for label, members in _together(labels.tolist()).items()}
-    for name, members in _together(names).items():
+    known = {key: row.identity_id for key, row in ledger.items()}
+    names, merges = name_clusters(labels, keys, clips, embeddings, known)
+    groups = {label: min(keys[face] for face in members) for label, members in together(labels.tolist()).items()}
+    for name, members in together(names).items():
         chosen = _stands_for(params, order, embeddings, members)
         rows += [_identity(order, embeddings, face, chosen, name, groups[int(labels[face])]) for face in members]
     yield from sorted(rows, key=lambda row: row.face_id)
-    ids = {face.key: face.face_id for face in order}
+    yield from _merged(merges, order, threshold)
+    for stray, distance in strays(names, keys, embeddings, known, _FAR * threshold):
+        detail = f"the ledger calls this face {names[stray]}; it looks like no other face that the ledger calls so"
+        yield Reject(
+            order[stray].face_id, STAGE, "face", "ledger_mismatch", detail, {"distance": distance, "threshold": threshold}
+        )
+
+
+def _merged(merges: Sequence[Merge], faces: Sequence[Face], threshold: float) -> Iterator[Reject]:
+    ids = {face.key: face.face_id for face in faces}
     for merge in merges:
         detail = f"the ledger holds {', '.join(merge.identity_ids)} apart; these faces look like one person"
         for key in merge.keys:
             yield Reject(ids[key], STAGE, "face", "ledger_merge", detail, {"threshold": threshold})
-
-
-def _together(names: Sequence[Name]) -> dict[Name, list[int]]:
-    """The indices of each name."""
-    people: dict[Name, list[int]] = defaultdict(list)
-    for face, name in enumerate(names):
-        people[name].append(face)
-    return people
 
 
 def _stands_for(params: Dedupe, faces: Sequence[Face], embeddings: np.ndarray, members: list[int]) -> int:
@@ -103,14 +107,15 @@ def main(workspace: Workspace) -> None:
     params = workspace.params.dedupe
     faces = read_table(workspace.faces / "faces.parquet", Face)
     labels = read_labels(workspace.raw / "labels.csv")
-    found = list(run(params, faces, read_ledger(workspace.ledger)))
+    threshold = threshold_of(params, workspace.params.faces, faces)
+    found = list(run(params, threshold, faces, read_ledger(workspace.ledger)))
     identities = [row for row in found if isinstance(row, Identity)]
     rejects = [row for row in found if isinstance(row, Reject)]
     with atomic_folder(workspace.identities) as folder:
         _copy_images(workspace.faces, folder, faces, identities)
         write_table(folder / "identities.parquet", Identity, identities)
         write_table(folder / "rejects.parquet", Reject, rejects)
-    workspace.write_metrics(STAGE, metrics(params, faces, identities, rejects, labels))
+    workspace.write_metrics(STAGE, metrics(params, threshold, faces, identities, rejects, labels))
     with atomic_folder(workspace.plots(STAGE)) as folder:
         _write_plots(folder, params, faces, identities, labels)
 
@@ -126,19 +131,26 @@ def _copy_images(source: Path, folder: Path, faces: Sequence[Face], identities: 
 
 
 def metrics(
-    params: Dedupe, faces: Sequence[Face], identities: Sequence[Identity], rejects: Sequence[Reject], labels: Mapping[str, str]
+    params: Dedupe,
+    threshold: float,
+    faces: Sequence[Face],
+    identities: Sequence[Identity],
+    rejects: Sequence[Reject],
+    labels: Mapping[str, str],
 ) -> dict[str, Any]:
     """What reports/metrics/dedupe.json holds. A number that does not exist is absent: no margin without two people, and so on."""
     if not faces:
         return {"status": "no faces", "faces": 0, "identities": 0}
     sizes = Counter(row.identity_id for row in identities)
+    alone = sum(1 for size in sizes.values() if size == 1)
     counts: dict[str, Any] = {
         "status": "ok",
         "faces": len(faces),
         "identities": len(sizes),
-        "singletons": sum(1 for size in sizes.values() if size == 1),
+        "singletons": alone,
+        "singleton_rate": alone / len(sizes),
         "method": params.method,
-        "threshold": threshold_of(params, faces),
+        "threshold": threshold,
         "distances": _margin(faces, identities),
         "rejects": dict(Counter(f"{reject.scope}.{reject.code}" for reject in rejects)),
     }

@@ -18,7 +18,7 @@ from onscreen.engine import Job
 from onscreen.errors import Rejected
 from onscreen.faces import detectors, embedders
 from onscreen.faces.measurement import ClipFaces, measure_faces
-from onscreen.faces.people import group_people
+from onscreen.faces.people import group_people, places
 from onscreen.naming import face_id, file_stem
 from onscreen.records import Clip, Face, Reject
 from onscreen.store import atomic_folder, atomic_path, read_table, write_table
@@ -37,6 +37,15 @@ class Portrait:
     jpeg: bytes
 
 
+@dataclass(frozen=True)
+class Standing:
+    """A person among those of the clip: the fields person, place and people of Face."""
+
+    person: int
+    place: int
+    people: int
+
+
 def run(params: Faces, measured: Iterable[tuple[Clip, Item | Rejected]]) -> Iterator[Portrait | Reject]:
     """Decide over what measure_faces found: the people of every clip, or the reason why a clip has none.
 
@@ -44,7 +53,7 @@ def run(params: Faces, measured: Iterable[tuple[Clip, Item | Rejected]]) -> Iter
     proportions are a person's (min_mouth_width). Its embedding pools those frames; its picture is the best of them.
     keep: "largest" looks at the main person alone (number 0), "all" at everyone.
     A clip in which two people or more are seen gives its face, and the reject several_people for its voice: nobody can tell here
-    whose it is.
+    whose it is. Seen is who is sure (min_score) in two frames, or in one where min_presence asks for one; so whoever is kept is seen.
     """
     for clip, item in measured:
         if isinstance(item, Rejected):
@@ -59,7 +68,9 @@ def run(params: Faces, measured: Iterable[tuple[Clip, Item | Rejected]]) -> Iter
 def _people(params: Faces, clip: Clip, item: Item) -> Iterator[Portrait | Reject]:
     faces, frames = item.meta["faces"], len(item.meta["frames"])
     people = group_people(faces, item.arrays["embeddings"], params.embedder)
-    seen = sum(1 for person in people if len(_sure(params, faces, person)) >= min(2, frames))
+    sure = [_sure(params, faces, person) for person in people]
+    seen = [number for number, views in enumerate(sure) if len(views) >= min(2, _needed(params, frames))]
+    place = dict(zip(seen, places(faces, [sure[number] for number in seen]), strict=True))
     kept = 0
     for number, person in enumerate(people if params.keep == "all" else people[:1]):
         try:
@@ -68,10 +79,15 @@ def _people(params: Faces, clip: Clip, item: Item) -> Iterator[Portrait | Reject
             yield Reject(face_id(clip.clip_id, number), STAGE, "face", rejected.code, rejected.detail, rejected.numbers)
             continue
         kept += 1
-        yield _portrait(params, clip, item, number, max(seen, 1), views)
-    if kept and seen > 1:
+        yield _portrait(params, clip, item, Standing(number, place[number], len(seen)), views)
+    if kept and len(seen) > 1:
         detail = "several people are on screen; whose voice it is cannot be told"
-        yield Reject(clip.clip_id, STAGE, "voice", "several_people", detail, {"people": float(seen)})
+        yield Reject(clip.clip_id, STAGE, "voice", "several_people", detail, {"people": float(len(seen))})
+
+
+def _needed(params: Faces, frames: int) -> int:
+    """In how many of the sampled frames a person must be."""
+    return max(1, math.ceil(params.min_presence * frames))
 
 
 def _sure(params: Faces, faces: Sequence[dict[str, Any]], person: Sequence[int]) -> list[int]:
@@ -83,7 +99,7 @@ def choose_views(params: Faces, faces: Sequence[dict[str, Any]], person: Sequenc
 
     Raises Rejected: low_score, seen_too_briefly, face_too_small, not_lifelike.
     """
-    needed = max(1, math.ceil(params.min_presence * frames))
+    needed = _needed(params, frames)
     sure = _sure(params, faces, person)
     numbers = {"frames": float(frames), "found_in": float(len(person)), "needed": float(needed)}
     if len(sure) < needed <= len(person) or not sure:
@@ -109,18 +125,19 @@ def _mouth_width(face: dict[str, Any]) -> float:
     return float(np.linalg.norm(points[4] - points[3])) / max(float(np.linalg.norm(points[1] - points[0])), 1e-6)
 
 
-def _portrait(params: Faces, clip: Clip, item: Item, number: int, people: int, views: Sequence[int]) -> Portrait:
+def _portrait(params: Faces, clip: Clip, item: Item, who: Standing, views: Sequence[int]) -> Portrait:
     best = max(views, key=lambda view: (item.meta["faces"][view]["quality"], -view))
     view = dict(item.meta["faces"][best])
-    name = face_id(clip.clip_id, number)
+    name = face_id(clip.clip_id, who.person)
     face = Face(
         face_id=name,
         clip_id=clip.clip_id,
         source=clip.source,
         source_sha256=clip.source_sha256,
         start_s=clip.start_s,
-        person=number,
-        people=people,
+        person=who.person,
+        people=who.people,
+        place=who.place,
         image=f"{FOLDER}/{file_stem(name)}.jpg",
         time_s=item.meta["frames"][view.pop("frame")],
         box=tuple(view.pop("box")),
