@@ -67,12 +67,28 @@ def shifted(source: Path, path: Path, kind: str, by_s: float) -> Path:
     return path
 
 
+def slideshow(path: Path, times_s: list[float]) -> Path:
+    """A file of variable rate: numbered pictures, each on screen from its time to the next's."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"bf": "0"})
+        stream.height, stream.width = SIZE
+        stream.pix_fmt, stream.codec_context.time_base = "yuv420p", Fraction(1, 1000)
+        for index, time_s in enumerate(times_s):
+            frame = av.VideoFrame.from_ndarray(numbered(index))
+            frame.pts, frame.time_base = round(time_s * 1000), Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
 def broken(source: Path, path: Path, kind: str, start_s: float, end_s: float) -> Path:
     """The same file with the packets of one kind ("audio" or "video") between two times overwritten, as a bad disk leaves them."""
     data = bytearray(source.read_bytes())
     with av.open(str(source)) as given:
         for packet in given.demux():
-            if packet.stream.type == kind and packet.size and start_s <= float(packet.pts * packet.time_base) < end_s:
+            if packet.stream.type != kind or None in (packet.pts, packet.pos):
+                continue
+            if start_s <= float(packet.pts * packet.time_base) < end_s:
                 data[packet.pos : packet.pos + packet.size] = b"\xff" * packet.size
     path.write_bytes(data)
     return path

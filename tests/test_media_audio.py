@@ -52,6 +52,7 @@ def test_broken_packets_leave_silence_and_it_is_counted(tmp_path):
     path = video(tmp_path / "a.mp4", duration_s=4, beep_s=3.0)
     found = decode_audio(broken(path, tmp_path / "b.mp4", "audio", 1.0, 2.0), 0, 4, 16000)
     assert found.missing_inside_s == pytest.approx(1.0, abs=0.05)
+    assert found.gaps_s == (pytest.approx((1.0, 2.0), abs=0.05),)
     assert (found.missing_start_s, found.missing_end_s) == (0, 0)
     assert onset_s(found) == pytest.approx(3.0, abs=0.002)
     assert decode_audio(path, 0, 4, 16000).missing_inside_s == 0

@@ -3,7 +3,7 @@ from pathlib import Path
 import av
 import pytest
 
-from media_cases import beep_at, encoded, shifted, turned, video
+from media_cases import beep_at, broken, encoded, shifted, slideshow, turned, video
 from onscreen.errors import Rejected
 from onscreen.media.audio import write_wav
 from onscreen.media.container import open_media
@@ -118,6 +118,29 @@ def test_the_usable_first_part_of_a_cut_off_file_is_measured_and_marked(tmp_path
     assert 2 < found.duration_s < 8
     assert found.duration_s + found.missing_s == pytest.approx(10)
     assert len(sample_frames(path, 0, found.duration_s, 5, "keyframes")) == 5
+
+
+def test_damaged_pictures_are_known_by_their_times(tmp_path):
+    whole = encoded(tmp_path / "a.mp4", "libx264", "aac")
+    found = probe(broken(whole, tmp_path / "b.mp4", "video", 2.0, 3.0))
+    assert len(found.broken_s) == 25
+    assert (min(found.broken_s), max(found.broken_s)) == pytest.approx((2.0, 2.96))
+    assert (probe(whole).broken_s, probe(whole).still_s) == ((), ())
+
+
+def test_pictures_that_a_container_lost_leave_a_still_one(tmp_path):
+    data = bytearray(encoded(tmp_path / "a.mkv", "libx264", "libopus").read_bytes())
+    start, end = len(data) * 2 // 5, len(data) * 3 // 5
+    data[start:end] = bytes(end - start)
+    (tmp_path / "b.mkv").write_bytes(data)
+    ((start_s, end_s),) = probe(tmp_path / "b.mkv").still_s
+    assert 0.5 < end_s - start_s < 1.5
+
+
+def test_a_slideshow_of_even_pace_does_not_stand_still(tmp_path):
+    assert probe(slideshow(tmp_path / "even.mp4", [0, 2, 4, 6, 8])).still_s == ()
+    uneven = [*(index / 25 for index in range(25)), 4.0, 4.04]
+    assert probe(slideshow(tmp_path / "uneven.mp4", uneven)).still_s == (pytest.approx((0.96, 4.0)),)
 
 
 def test_a_file_that_lacks_its_last_moments_only_is_whole(tmp_path):

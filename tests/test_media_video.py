@@ -2,7 +2,7 @@ import av
 import numpy as np
 import pytest
 
-from media_cases import beep_at, encoded, number_of, numbered, onset_s, pictures, shifted, turned, video
+from media_cases import beep_at, broken, encoded, number_of, numbered, onset_s, pictures, shifted, slideshow, turned, video
 from onscreen.errors import Rejected
 from onscreen.media.audio import Audio, decode_audio
 from onscreen.media.probe import probe
@@ -78,6 +78,30 @@ def test_retiming_refuses_to_make_up_pictures_before_the_first(tmp_path):
         list(constant_rate_frames(late, 0, 3, 24))
     assert caught.value.code == "picture_starts_late"
     assert [number_of(frame.image) for frame in constant_rate_frames(late, 1, 3, 25)] == list(range(50))
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.avi", "a.ts", "a.mpg"])
+def test_retiming_refuses_to_hold_a_picture_over_broken_packets(tmp_path, name):
+    codecs = {"a.mp4": ("libx264", "aac"), "a.avi": ("mpeg4", "pcm_s16le"), "a.mpg": ("mpeg2video", "mp2")}
+    whole = encoded(tmp_path / name, *codecs.get(name, ("libx264", "aac")))
+    start_s = probe(whole).video_start_s
+    path = broken(whole, tmp_path / f"broken_{name}", "video", start_s + 2.0, start_s + 3.0)
+    with pytest.raises(Rejected) as caught:
+        list(constant_rate_frames(path, start_s, start_s + 4.5, 24))
+    assert caught.value.code == "picture_has_gap"
+    assert caught.value.numbers["held_s"] > 0.9
+    assert [number_of(frame.image) for frame in constant_rate_frames(path, start_s, start_s + 1.0, 25)] == list(range(25))
+
+
+def test_one_broken_picture_is_bridged_as_players_do(tmp_path, five_seconds):
+    path = broken(five_seconds, tmp_path / "b.mp4", "video", 2.96, 3.0)
+    assert len(list(constant_rate_frames(path, 0, 5, 25))) == 125
+
+
+def test_a_file_of_variable_rate_may_stand_still(tmp_path):
+    path = slideshow(tmp_path / "a.mp4", [0, 0.04, 0.08, 3.0, 3.04])
+    numbers = [number_of(frame.image) for frame in constant_rate_frames(path, 0, 3, 25)]
+    assert numbers == [0, 1] + [2] * 73
 
 
 @pytest.mark.parametrize("count", [1, 3, 5, 8, 40])

@@ -24,14 +24,19 @@ class Audio:
 
     samples: (n,) mono or (n, channels) float32, full scale 1. rate_hz: samples a second.
     missing_start_s, missing_end_s: seconds at the start and at the end for which the file holds no sound; zeros stand there.
-    missing_inside_s: seconds between the two, in all, for which no sound could be decoded; zeros stand there too.
+    gaps_s: (start, end), seconds from sample 0, of what is missing between the two; zeros stand there too.
     """
 
     samples: np.ndarray
     rate_hz: int
     missing_start_s: float = 0.0
     missing_end_s: float = 0.0
-    missing_inside_s: float = 0.0
+    gaps_s: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def missing_inside_s(self) -> float:
+        """Seconds, in all, for which no sound could be decoded between the first and the last that could."""
+        return sum(end_s - start_s for start_s, end_s in self.gaps_s)
 
     @property
     def duration_s(self) -> float:
@@ -42,7 +47,7 @@ def decode_audio(path: Path, start_s: float, end_s: float, rate_hz: int | None =
     """Decode a file's first soundtrack from start_s to end_s, seconds on the file's clock (media/container.py).
 
     Sample 0 is what is heard at start_s; round((end_s - start_s) * rate) samples come back. Where the soundtrack starts later, ends
-    earlier or has gaps, as broken packets leave them, zeros stand and the missing_*_s say how many seconds. rate_hz: None keeps the
+    earlier or has gaps, as broken packets leave them, zeros stand, and Audio says where. rate_hz: None keeps the
     file's.
     mono: the mean of the channels. Raises Rejected: no_audio, and what open_media raises.
     """
@@ -75,7 +80,7 @@ class _Timeline:
         self._first: int | None = None  # position of the first sample that the file holds
         self._next: int | None = None  # position that follows the last piece, before 0 too
         self._filled = 0
-        self._inside = 0  # samples of silence between pieces
+        self._gaps: list[tuple[float, float]] = []
         self._parts: list[np.ndarray] = []
         self._resampler: Any = None
 
@@ -88,13 +93,13 @@ class _Timeline:
         skip = max(0, self._filled - position)
         kept = samples[skip : max(skip, self._total - position)]
         if len(kept):
-            gap = position + skip - self._filled
+            start = position + skip
             if self._first is None:
-                self._first = gap
-            else:
-                self._inside += gap
-            self._feed(np.concatenate([_silence(gap, kept), kept]))
-            self._filled = position + skip + len(kept)
+                self._first = start
+            elif start > self._filled:
+                self._gaps.append((self._filled / self.source_hz, start / self.source_hz))
+            self._feed(np.concatenate([_silence(start - self._filled, kept), kept]))
+            self._filled = start + len(kept)
 
     def finish(self) -> Audio:
         """Raises Rejected no_audio when the file holds no sound between the two times."""
@@ -106,8 +111,7 @@ class _Timeline:
         samples = np.concatenate(self._parts)
         lacking = _silence(max(0, self._exact - len(samples)), samples)  # the resampler rounds its length, by a sample at most
         samples = np.concatenate([samples, lacking])[: self._exact]
-        first_s, missing_s, inside_s = (count / self.source_hz for count in (self._first, missing, self._inside))
-        return Audio(samples, self._rate_hz, first_s, missing_s, inside_s)
+        return Audio(samples, self._rate_hz, self._first / self.source_hz, missing / self.source_hz, tuple(self._gaps))
 
     def _feed(self, samples: np.ndarray, last: bool = False) -> None:
         import soxr

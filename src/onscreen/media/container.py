@@ -79,14 +79,16 @@ def clock_start(container: Any) -> float:
     return min((float(s.start_time * s.time_base) for s in streams), default=0.0)
 
 
-def decode_from(container: Any, stream: Any, start_s: float) -> Iterator[tuple[float, Any]]:
+def decode_from(container: Any, stream: Any, start_s: float, broken_s: list[float] | None = None) -> Iterator[tuple[float, Any]]:
     """Yield (time_s on the clock, frame) of one stream, in order, from a frame at or before start_s to the end.
 
     What a broken packet holds is missing; the others are decoded. Frames without a timestamp are left out.
+    broken_s: grows by the times of what is damaged: packets that the demuxer marks or the decoder refuses, frames marked corrupt.
     """
+    broken_s = [] if broken_s is None else broken_s
     zero = clock_start(container)
     if start_s > _SEEK_EARLIER_S and _seek(container, stream, zero + start_s - _SEEK_EARLIER_S):
-        frames = _decode(container, stream, zero)
+        frames = _decode(container, stream, zero, broken_s)
         first = next(frames, None)
         if first is not None and first[0] <= start_s:
             yield first
@@ -94,7 +96,7 @@ def decode_from(container: Any, stream: Any, start_s: float) -> Iterator[tuple[f
             return
     if start_s > _SEEK_EARLIER_S:  # the seek went too far, as it may in files without an index: from the beginning, then
         _seek(container, stream, zero - 1)
-    yield from _decode(container, stream, zero)
+    yield from _decode(container, stream, zero, broken_s)
 
 
 def _seek(container: Any, stream: Any, time_s: float) -> bool:
@@ -107,11 +109,17 @@ def _seek(container: Any, stream: Any, time_s: float) -> bool:
     return True
 
 
-def _decode(container: Any, stream: Any, zero: float) -> Iterator[tuple[float, Any]]:
+def _decode(container: Any, stream: Any, zero: float, broken_s: list[float]) -> Iterator[tuple[float, Any]]:
     for packet in packets(container, stream):
-        for frame in _frames_of(packet):
+        frames = _frames_of(packet)
+        stamp = packet.dts if packet.pts is None else packet.pts
+        if stamp is not None and (packet.is_corrupt or frames is None):
+            broken_s.append(float(stamp * packet.time_base) - zero)
+        for frame in frames or []:
             if frame.pts is not None:
-                yield float(frame.pts * frame.time_base) - zero, frame
+                time_s = float(frame.pts * frame.time_base) - zero
+                broken_s += [time_s] if frame.is_corrupt else []
+                yield time_s, frame
 
 
 def packets(container: Any, *streams: Any) -> Iterator[Any]:
@@ -127,13 +135,14 @@ def packets(container: Any, *streams: Any) -> Iterator[Any]:
             yield flush
 
 
-def _frames_of(packet: Any) -> list[Any]:
+def _frames_of(packet: Any) -> list[Any] | None:
+    """None where the decoder refuses the packet."""
     import av
 
     try:
         return list(packet.decode())
     except av.error.FFmpegError:
-        return []
+        return None
 
 
 def quarter_turns(frame: Any) -> int:

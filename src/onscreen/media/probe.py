@@ -1,8 +1,9 @@
-"""What a video file is, by its bytes: one pass over its packets, one decoded frame."""
+"""What a video file is, by its bytes: one pass over its packets, one over its keyframes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from onscreen.media.container import (
 
 _CUT_OFF_S = 1.0  # a file is truncated when more than this, and
 _CUT_OFF_SHARE = 0.05  # more than this share, of the length that its header declares is not in it
+_STILL_S, _STILL_INTERVALS = 0.5, 5  # a picture that stays longer than both stands still
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Probe:
     rotation_deg: turn, counterclockwise, that the metadata asks for and that Frame.image has had: -90, 0, 90 or 180.
     audio_rate_hz, audio_channels: 0 without audio. audio_start_offset_s: the sound's start minus the picture's, negative when the
     sound leads; audio_end_s: end of the sound; both None without audio.
+    still_s: (start, end) of each picture that stays on screen for more than 0.5 s and 5 mean intervals: what a file of variable rate
+    means, or what is lost. broken_s: times of damaged video packets, as far as a decoder that skips all but keyframes notices.
     """
 
     duration_s: float
@@ -51,6 +55,8 @@ class Probe:
     audio_channels: int
     audio_start_offset_s: float | None
     audio_end_s: float | None
+    still_s: tuple[tuple[float, float], ...] = ()
+    broken_s: tuple[float, ...] = ()
 
     @property
     def missing_s(self) -> float:
@@ -93,6 +99,8 @@ def probe(path: Path) -> Probe:
             audio_channels=sound.codec_context.channels if audio and sound else 0,
             audio_start_offset_s=audio.start_s - video.start_s if audio else None,
             audio_end_s=audio.end_s - zero if audio else None,
+            still_s=tuple((start_s - zero, end_s - zero) for start_s, end_s in video.stills()),
+            broken_s=_broken(path),
         )
 
 
@@ -113,6 +121,7 @@ class _Span:
     end_s: float = float("-inf")
     last_s: float = float("-inf")
     count: int = 0
+    starts_s: list[float] = field(default_factory=list)
 
     def add(self, start_s: float, duration_s: float) -> None:
         self.start_s = min(self.start_s, start_s)
@@ -120,6 +129,12 @@ class _Span:
         mean_s = (self.last_s - self.start_s) / self.count if self.count else 0.0
         self.end_s = max(self.end_s, start_s + (duration_s or mean_s))
         self.count += 1
+        self.starts_s.append(start_s)
+
+    def stills(self) -> list[tuple[float, float]]:
+        """Where the next packet is far, by the times that packets are shown at."""
+        longest_s = max(_STILL_S, _STILL_INTERVALS * (self.last_s - self.start_s) / max(1, self.count - 1))
+        return [(start_s, next_s) for start_s, next_s in pairwise(sorted(self.starts_s)) if next_s - start_s > longest_s]
 
 
 def _spans(container: Any, *streams: Any | None) -> dict[int, _Span]:
@@ -149,3 +164,14 @@ def _first_picture(path: Path, truncated: bool) -> tuple[int, int, int]:
         turns = quarter_turns(frame)
         width, height = display_size(frame, picture)
     return (height, width, turns * 90) if turns % 2 else (width, height, turns * 90)
+
+
+def _broken(path: Path) -> tuple[float, ...]:
+    with open_media(path) as container:
+        picture: Any = picture_stream(container)
+        picture.codec_context.thread_count = 1  # with more, an error is told with a later packet
+        picture.codec_context.skip_frame = "NONKEY"  # a twentieth of the time, and most damage is seen all the same
+        broken_s: list[float] = []
+        for _ in decode_from(container, picture, 0.0, broken_s):
+            pass
+    return tuple(sorted(set(broken_s)))

@@ -18,6 +18,8 @@ from onscreen.media.audio import Audio
 from onscreen.media.container import decode_from, display_size, open_media, picture_stream, quarter_turns
 from onscreen.store import atomic_path
 
+# A picture may stand for one or two lost ones, as players show it; beyond the longer of these it would be made up.
+_HELD_S, _HELD_INTERVALS = 0.2, 3
 _CLOCK_ERROR_S = 0.001  # containers that count in milliseconds put a frame up to half of one beside its time
 _AAC_RATES_HZ = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 _Timed: TypeAlias = tuple[float, Any]  # seconds on the file's clock, av.VideoFrame
@@ -54,11 +56,12 @@ def sample_frames(path: Path, start_s: float, end_s: float, count: int, mode: Li
 def constant_rate_frames(path: Path, start_s: float, end_s: float, fps: float) -> Iterator[Frame]:
     """Yield floor((end_s - start_s) * fps) frames; frame i is what is on screen at start_s + i / fps.
 
-    A picture that starts late by no more than one frame counts from the start, as players show it.
-    Raises Rejected: no_frames, picture_starts_late, picture_ends_early (with the numbers): nothing stands in for what is not there.
+    A picture that starts late by no more than one frame counts from the start, as players show it. Files of variable rate may
+    stand still for as long as they say; where packets are broken, the picture before them does not stand in for what they held.
+    Raises Rejected: no_frames, picture_starts_late, picture_has_gap, picture_ends_early (with the numbers).
     """
-    count, wanted = int((end_s - start_s) * fps + 1e-6), 0
-    with _pictures(path, start_s) as (stream, decoded):
+    count, wanted, broken_s = int((end_s - start_s) * fps + 1e-6), 0, list[float]()
+    with _pictures(path, start_s, broken_s=broken_s) as (stream, decoded):
         frames = _on_screen(decoded, start_s)
         first = next(frames, None)
         if first is None:
@@ -71,12 +74,21 @@ def constant_rate_frames(path: Path, start_s: float, end_s: float, fps: float) -
             until_s = next_s if next_s < float("inf") else time_s + max(_duration(frame), interval_s) + interval_s
             shown = range(wanted, min(count, _first_at(until_s - start_s, fps)))
             if shown:
+                _refuse_gap(time_s, min(next_s, end_s), next_s, broken_s, max(_HELD_S, _HELD_INTERVALS * interval_s))
                 image = _upright(frame, stream)
                 yield from (Frame(index / fps, image) for index in shown)
             wanted = max(wanted, shown.stop)
             if wanted == count:
                 return
         raise Rejected("picture_ends_early", "the picture ends before the clip", {"missing_s": (count - wanted) / fps})
+
+
+def _refuse_gap(time_s: float, held_to_s: float, next_s: float, broken_s: list[float], limit_s: float) -> None:
+    """Raises Rejected when a picture is held longer than the limit because of what is broken between it and the next."""
+    held_s = held_to_s - time_s
+    if held_s > limit_s and any(time_s - limit_s <= broken <= next_s + limit_s for broken in broken_s):  # times are not exact
+        numbers = {"at_s": time_s, "held_s": held_s, "allowed_s": limit_s}
+        raise Rejected("picture_has_gap", "broken packets leave no picture for a part of the clip", numbers)
 
 
 def _first_at(time_s: float, fps: float) -> int:
@@ -93,7 +105,9 @@ def _images(path: Path, start_s: float, end_s: float, choose: _Choice, keys_only
 
 
 @contextmanager
-def _pictures(path: Path, start_s: float, keys_only: bool = False) -> Iterator[tuple[Any, Iterator[_Timed]]]:
+def _pictures(
+    path: Path, start_s: float, keys_only: bool = False, broken_s: list[float] | None = None
+) -> Iterator[tuple[Any, Iterator[_Timed]]]:
     """The picture stream, and its frames from one at or before start_s, by time."""
     with open_media(path) as container:
         stream = picture_stream(container)
@@ -102,7 +116,7 @@ def _pictures(path: Path, start_s: float, keys_only: bool = False) -> Iterator[t
         stream.codec_context.thread_count = 1  # the engine runs a process per core
         if keys_only:
             stream.codec_context.skip_frame = "NONKEY"
-        yield stream, decode_from(container, stream, start_s)
+        yield stream, decode_from(container, stream, start_s, broken_s)
 
 
 def _thinned(frames: Iterable[_Timed], limit: int) -> list[_Timed]:
