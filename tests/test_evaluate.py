@@ -1,6 +1,9 @@
 """Training and evaluation as stages, on a small checkout: what they write, what they refuse, what they say when there is nothing."""
 
+import contextlib
 import json
+import shutil
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from filelock import FileLock
 
 from matching_cases import NOBODY, planted
 from onscreen.cache import Item
@@ -16,10 +20,10 @@ from onscreen.errors import MixedModelsError
 from onscreen.matching.data import Link, PairSet
 from onscreen.matching.folder import PARTS, digest_of_person
 from onscreen.matching.towers import FaceVoiceModel, TowerSpec
-from onscreen.records import Clip, Face, Pair
+from onscreen.records import Clip, Face, Pair, Reject
 from onscreen.stages import evaluate, hq, train_face_voice, train_hq
 from onscreen.stages.hq_items import PICTURE_MODELS, Picture, measure_picture
-from onscreen.store import read_table, write_table
+from onscreen.store import read_table, write_json, write_table
 from onscreen.voices.embedders import VoiceTask, measure_voice
 from onscreen.voices.waveform import Speech
 from onscreen.weights import model as weights
@@ -63,7 +67,9 @@ def test_a_model_folder_holds_what_the_design_names(done: Workspace, name: str) 
         "last",
         "config.json",
         "history.json",
+        "rejects.parquet",
     }
+    assert read_table(folder / "rejects.parquet", Reject) == []
     config = json.loads((folder / "config.json").read_text())
     assert config["data"]["training_people"] == 5
     assert config["training_people_sha256"] == sorted(digest_of_person(f"person {number}") for number in range(5))
@@ -174,10 +180,88 @@ def test_the_threshold_is_null_without_validation_people() -> None:
 def test_people_whom_the_model_has_seen_are_left_out_of_the_test() -> None:
     pairs = planted(5)
     left = evaluate.without(pairs, [digest_of_person("person001"), digest_of_person("person004")])
-    assert {pairs.people[link.person] for link in left.links} == {"person000", "person002", "person003"}
+    assert left.people == ("person000", "person002", "person003")
+    assert (len(left.faces), len(left.voices), len(left.links)) == (6, 6, 6)
+    assert left.voice_source == tuple(f"video{person}-{clip}" for person in (0, 2, 3) for clip in range(2))
+    for link in left.links:
+        assert np.array_equal(left.faces[link.face], pairs.faces[2 * int(left.people[link.person][-1]) + link.face % 2])
     found = evaluate.run(Evaluate(bootstrap=100), model(), left, NOBODY).figures
     assert found["test_people"] == 3
     assert found["all"]["face_to_voice"]["gallery_people"] == 3
+
+
+def test_two_people_left_of_twenty_are_scored_as_two(tmp_path: Path) -> None:
+    pairs = planted(20)
+    left = evaluate.without(pairs, [digest_of_person(name) for name in pairs.people[:18]])
+    found = evaluate.run(Evaluate(bootstrap=100), model(), left, left).figures
+    write_json(tmp_path / "evaluate.json", found)  # refuses NaN
+    assert (found["test_people"], found["validation_people"]) == (2, 2)
+    assert found["permuted_labels"]["auc"]["value"] == pytest.approx(0.5, abs=0.2)
+
+
+def test_people_whom_the_model_has_seen_choose_no_threshold(done: Workspace, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(done.root, root)
+    workspace = replace(done, root=root)
+    path = workspace.models / "face_voice" / "config.json"
+    config = json.loads(path.read_text())
+    config["training_people_sha256"] += [digest_of_person("person 5"), digest_of_person("person 7")]
+    write_json(path, config)
+    evaluate.main(workspace)
+    found = metrics(workspace, "evaluate")["face_voice"]
+    assert (found["validation_people"], found["test_people"]) == (1, 2)
+    assert found["left_out"]["val"] == {"people": 0, "items": {}, "trained_on_people": 1}
+    assert found["left_out"]["test"] == {"people": 0, "items": {}, "trained_on_people": 1}
+    assert "1 validation people" in found["all"]["verification"]["at_threshold"]["reason"]
+
+
+def test_who_is_lost_after_the_split_is_named_counted_and_in_the_report(done: Workspace, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(done.root, root, ignore=shutil.ignore_patterns("*.lock"))
+    workspace = replace(done, root=root, params=replace_epochs(done.params, 1))
+    silence = np.zeros(48_000)
+    for clip_id in ("p1c0", "p7c0", "p7c1"):  # a training person's one voice, a test person's both
+        soundfile.write(workspace.prepared / "audio" / f"{clip_id}.wav", silence, 16_000)
+    for stage in (train_face_voice, evaluate):
+        stage.main(workspace)
+    rows = read_table(workspace.models / "face_voice" / "rejects.parquet", Reject)
+    assert [(row.item, row.stage, row.scope, row.code) for row in rows] == [("p1c0", "train_face_voice", "voice", "silent")]
+    assert metrics(workspace, "train_face_voice")["left_out"] == {"people": 0, "items": {"silent": 1}}
+    found = metrics(workspace, "evaluate")["face_voice"]
+    assert found["left_out"]["test"] == {"people": 1, "items": {"silent": 2}, "trained_on_people": 0}
+    assert found["test_people"] == 2
+    text = (workspace.reports / "report.html").read_text()
+    assert "<td>train_face_voice</td><td>its voice</td><td><code>silent</code></td>" in text
+    assert '<td>evaluate</td><td>its voice</td><td><code>silent</code></td><td class="n">2</td>' in text
+    assert "<code>no_voice</code>" in text
+
+
+def replace_epochs(params: Params, epochs: int) -> Params:
+    return params.model_copy(update={"train_face_voice": params.train_face_voice.model_copy(update={"num_epochs": epochs})})
+
+
+def test_what_the_frozen_inputs_were_trained_on_stands_beside_the_figures(done: Workspace) -> None:
+    found = metrics(done, "evaluate")
+    assert any("VoxCeleb1" in seen for seen in found["face_voice"]["backbones_trained_on"].values())
+    assert len(found["face_voice"]["backbones_trained_on"]) == 2
+    assert len(found["hq"]["backbones_trained_on"]) == 1
+
+
+def test_two_trainings_on_the_same_inputs_wait_for_each_other(done: Workspace) -> None:
+    states = list((done.cache_root / "training").glob("*.safetensors"))
+    folder = done.models / "hq"
+    before = folder.stat().st_ino
+    with contextlib.ExitStack() as held:
+        for state in states:
+            held.enter_context(FileLock(f"{state}.lock"))
+        other = threading.Thread(target=train_hq.main, args=[done])
+        other.start()
+        other.join(timeout=8)
+        assert other.is_alive()
+        assert folder.stat().st_ino == before
+    other.join(timeout=120)
+    assert not other.is_alive()
+    assert folder.stat().st_ino != before
 
 
 def test_faces_of_another_model_than_the_one_trained_on_are_refused(tmp_path: Path) -> None:
@@ -201,7 +285,7 @@ def test_a_voice_that_cannot_be_embedded_is_left_out_and_counted(tmp_path: Path)
     workspace = checkout(tmp_path, {"train": 3}, params=QUICK)
     soundfile.write(workspace.prepared / "audio" / "p1c0.wav", np.zeros(48_000), 16_000)
     sides = train_face_voice.load_sides(workspace, ("train",), 5.0, "resemblyzer")
-    assert sides["train"].left_out == {"silent": 1}
+    assert [(row.item, row.scope, row.code) for row in sides["train"].rejects] == [("p1c0", "voice", "silent")]
     assert [len(links) for links in sides["train"].pairs.by_person] == [2, 1, 2]
 
 

@@ -144,7 +144,13 @@ def test_a_tree_becomes_pairs_and_what_does_not_fit_is_counted(tmp_path: Path) -
     sides = load_sides(workspace, tree, ("train", "val"), 8)
     loaded = sides["train"]
     assert loaded.pairs.people == ("a", "c")
-    assert loaded.left_out == {"other_band_count": 1, "unreadable_mel": 1, "no_face_found": 1}
+    assert {(Path(row.item).name, row.scope, row.code) for row in loaded.items} == {
+        ("other.npy", "voice", "other_band_count"),
+        ("broken.npy", "voice", "unreadable_mel"),
+        ("a.jpg", "face", "no_face_found"),
+    }
+    assert [(row.item, row.scope, row.code) for row in loaded.people] == [("b", "hq", "no_face")]
+    assert str(tmp_path) not in "".join(row.detail for row in loaded.rejects)
     assert len(loaded.pairs.links) == 4
     assert not any(link.same_source for link in loaded.pairs.links)
     assert loaded.pairs.faces[0].shape == (128,)

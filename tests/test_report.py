@@ -18,6 +18,8 @@ from stage_cases import checkout
 
 CURVES = Curves([0, 0.2, 1], [0, 0.9, 1], [-1.0, 0.0, 1.0], [1, 9], [50, 30])
 
+LOST = [Reject(f"clip{number}", "evaluate", "voice", "silent", "no sound") for number in range(3)]
+
 
 def trained_model(folder: Path) -> None:
     """config.json and history.json of a trained model."""
@@ -36,6 +38,7 @@ def untrained_model(folder: Path) -> None:
     from onscreen.config import TrainHq
 
     write_untrained(folder, describe(TrainHq(), {}, planted(1), NOBODY))
+    write_table(folder / "rejects.parquet", Reject, [Reject("x.npy", "train_hq", "voice", "unreadable_mel", "no array")])
 
 
 def page(root: Path, people: int = 12) -> str:
@@ -45,9 +48,11 @@ def page(root: Path, people: int = 12) -> str:
     trained_model(workspace.models / "face_voice")
     untrained_model(workspace.models / "hq")
     scoring = Scoring(Evaluate().top_k, 100, 0)
-    figures = {"status": "ok", "test_people": people, **evaluate(made(people), scoring, 0.25)}
+    about = {"backbones_trained_on": {"a voice network": "LibriSpeech, VoxCeleb1"}}
+    about["left_out"] = {"test": {"people": 2, "items": {"silent": 3}, "trained_on_people": 1}}
+    figures = {"status": "ok", "test_people": people, **about, **evaluate(made(people), scoring, 0.25)}
     null = {"status": "too few people to train", **no_figures(scoring, "too few people to train: 1 training people")}
-    write_report(workspace.root, {"status": "hq: too few", "face_voice": figures, "hq": null}, {"face_voice": CURVES})
+    write_report(workspace.root, {"status": "hq: too few", "face_voice": figures, "hq": null}, {"face_voice": CURVES}, LOST)
     return (workspace.reports / "report.html").read_text()
 
 
@@ -61,6 +66,9 @@ def test_the_page_holds_data_rejects_people_figures_and_what_is_null(tmp_path: P
     assert re.search(r"ROC AUC 0\.\d+ 0\.5 0\.\d+ to 0?\.?\d+", plain)
     assert "Not trained: too few people to train" in plain
     assert "VoxCeleb1" in plain  # what the frozen backbones have seen
+    assert "train_hq its voice unreadable_mel 1 no array" in plain
+    assert "evaluate its voice silent 3 no sound" in plain
+    assert "Of the test people 2 have no usable face or voice, and 1 are people whom the model was trained on" in plain
     assert "At the threshold 0.250, chosen on validation people" in plain
 
 
@@ -90,7 +98,7 @@ def test_names_and_details_are_text_never_markup(tmp_path: Path) -> None:
 
 
 def test_data_are_counted_by_side_and_by_person(tmp_path: Path) -> None:
-    data = read_data(checkout(tmp_path, {"train": 2, "val": 1, "quarantine": 1}).root / "data")
+    data = read_data(checkout(tmp_path, {"train": 2, "val": 1, "quarantine": 1}).root)
     assert (data.clips, data.faces, len(data.people)) == (8, 8, 4)
     assert data.sides == {"train": 2, "val": 1, "quarantine": 1}
     assert (data.people[0].faces, data.people[0].voices, data.people[0].sources) == (2, 2, 2)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from onscreen.errors import CorruptTable, InputError
 from onscreen.records import Clip, Face, Reject
-from onscreen.store import atomic_folder, atomic_path, read_table, schema_of, write_json, write_table
+from onscreen.store import atomic_folder, atomic_path, read_table, schema_of, write_csv, write_json, write_table
 from records_of import row
 
 
@@ -87,3 +87,11 @@ def test_a_folder_is_replaced_whole_or_stays(tmp_path):
         (folder / "b").write_text("2")
     assert [file.name for file in path.iterdir()] == ["b"]
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_csv_keeps_floats_leaves_what_is_not_there_empty_and_quotes(tmp_path):
+    path = tmp_path / "folder" / "x.csv"
+    write_csv(path, ("name", "value"), [("a,b", 0.1 + 0.2), ("c", None)])
+    assert path.read_bytes() == b'name,value\n"a,b",0.30000000000000004\nc,\n'
+    write_csv(path, ("name", "value"), [("a,b", 1)], delimiter="\t")
+    assert path.read_bytes() == b"name\tvalue\na,b\t1\n"

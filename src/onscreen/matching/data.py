@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import overload
 
 import numpy as np
 import torch
@@ -55,6 +56,43 @@ class PairSet:
             sums.update(f"{item.dtype}{item.shape}".encode())
             sums.update(np.ascontiguousarray(item).tobytes())
         return sums.hexdigest()
+
+
+class Chosen(Sequence[np.ndarray]):
+    """Some items of a sequence, in this order; read when they are asked for, as the sequence itself may do."""
+
+    def __init__(self, items: Sequence[np.ndarray], at: Sequence[int]) -> None:
+        self._items, self._at = items, at
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    @overload
+    def __getitem__(self, index: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, index: slice) -> Chosen: ...
+    def __getitem__(self, index: int | slice) -> np.ndarray | Chosen:
+        return Chosen(self._items, self._at[index]) if isinstance(index, slice) else self._items[self._at[index]]
+
+
+def of_people(pairs: PairSet, wanted: Callable[[str], bool]) -> PairSet:
+    """The pairs of these people, numbered anew: nobody and nothing without a link stays in the lists.
+
+    wanted: whether an identity id is one of them.
+    """
+    links = [link for link in pairs.links if wanted(pairs.people[link.person])]
+    people, faces, voices = (
+        {old: new for new, old in enumerate(sorted(used))}
+        for used in ({link.person for link in links}, {link.face for link in links}, {link.voice for link in links})
+    )
+    return PairSet(
+        people=tuple(pairs.people[old] for old in people),
+        faces=Chosen(pairs.faces, list(faces)),
+        voices=Chosen(pairs.voices, list(voices)),
+        links=tuple(Link(people[link.person], faces[link.face], voices[link.voice], link.same_source) for link in links),
+        face_source=tuple(pairs.face_source[old] for old in faces),
+        voice_source=tuple(pairs.voice_source[old] for old in voices),
+    )
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from onscreen.records import Clip, Face, Pair, Reject, SplitRow
 from onscreen.store import read_table
 
-STAGES = {"prepare": "prepared", "extract_faces": "faces", "dedupe": "identities", "split": "splits", "hq": "hq", "m2p": "m2p"}
+FOLDERS = (
+    *(f"data/{name}" for name in ("prepared", "faces", "identities", "splits", "hq", "m2p")),
+    *(f"models/{name}" for name in ("face_voice", "hq")),
+)
+"""Where the tables of rejects lie, in the order of the stages."""
 SIDES = ("train", "val", "test", "quarantine")
 
 
@@ -26,7 +31,8 @@ class Person:
 
 @dataclass(frozen=True)
 class Data:
-    """clips, hours, speech_hours: usable clips. faces: kept. people: identities, most faces first. sides: people by side.
+    """clips: usable ones. minutes: of them; speech_minutes: of speech in them. faces: kept. people: identities, most faces first.
+    sides: people by side.
 
     rejects: (stage, scope, code, count, an example's detail), the commonest of a stage first.
     """
@@ -40,8 +46,9 @@ class Data:
     rejects: list[tuple[str, str, str, int, str]]
 
 
-def read_data(data: Path) -> Data:
-    """Count what lies in the tables of a checkout's data folder."""
+def read_data(root: Path, left_out: Sequence[Reject] = ()) -> Data:
+    """Count what lies in the tables of a checkout's data and models. left_out: of the test, which has no table."""
+    data = root / "data"
     clips = read_table(data / "prepared" / "clips.parquet", Clip)
     faces = read_table(data / "faces" / "faces.parquet", Face)
     rows = read_table(data / "splits" / "splits.parquet", SplitRow)
@@ -56,7 +63,7 @@ def read_data(data: Path) -> Data:
         faces=len(faces),
         people=people,
         sides={side: sides[side] for side in SIDES if sides[side]},
-        rejects=_rejects(data),
+        rejects=_rejects([*_tables(root), *left_out]),
     )
 
 
@@ -74,13 +81,20 @@ def _people(rows: list[SplitRow], pairs: list[Pair], source: dict[str, str]) -> 
     return sorted(found, key=lambda person: (-person.faces, person.identity_id))
 
 
-def _rejects(data: Path) -> list[tuple[str, str, str, int, str]]:
-    """Rejects of every stage whose table is there."""
+def _tables(root: Path) -> list[Reject]:
+    """Rows of every table of rejects that is there."""
+    paths = [root / folder / "rejects.parquet" for folder in FOLDERS]
+    return [row for path in paths if path.is_file() for row in read_table(path, Reject)]
+
+
+def _rejects(rows: Iterable[Reject]) -> list[tuple[str, str, str, int, str]]:
+    """Counted by stage, as they come, and within a stage the commonest first."""
+    by_stage: dict[str, list[Reject]] = defaultdict(list)
+    for row in rows:
+        by_stage[row.stage].append(row)
     found = []
-    for stage, folder in STAGES.items():
-        path = data / folder / "rejects.parquet"
-        rows = read_table(path, Reject) if path.is_file() else []
-        example = {(row.scope, row.code): row.detail for row in reversed(rows)}
-        counts = Counter((row.scope, row.code) for row in rows)
+    for stage, own in by_stage.items():
+        example = {(row.scope, row.code): row.detail for row in reversed(own)}
+        counts = Counter((row.scope, row.code) for row in own)
         found += [(stage, scope, code, count, example[scope, code]) for (scope, code), count in counts.most_common()]
     return found

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from onscreen.matching.folder import read_config
+from onscreen.records import Reject
 from onscreen.report.contents import Data, read_data
 from onscreen.report.svg import Axes, Series, around, lines, steps
 from onscreen.store import atomic_path, read_json
-from onscreen.weights import catalogue
 
 TITLES = {"face_voice": "Face-voice model", "hq": "HQ model (mel spectrograms, masked faces)"}
-BACKBONES = {"Dlib": "dlib_resnet", "resemblyzer": "resemblyzer"}
 NAMES = {
     "top1": "Top-1",
     "top5": "Top-5",
@@ -60,9 +59,12 @@ class Row:
     reason: str
 
 
-def write_report(root: Path, metrics: Mapping[str, Any], curves: Mapping[str, Curves]) -> None:
-    """Write root/reports/report.html from the tables of root/data, the models of root/models and these metrics."""
-    page = render(read_data(root / "data"), [_model(root, name, metrics[name], curves.get(name)) for name in TITLES], metrics)
+def write_report(root: Path, metrics: Mapping[str, Any], curves: Mapping[str, Curves], left_out: Sequence[Reject] = ()) -> None:
+    """Write root/reports/report.html from the tables of root/data, the models of root/models and these metrics.
+
+    left_out: of the test.
+    """
+    page = render(read_data(root, left_out), [_model(root, name, metrics[name], curves.get(name)) for name in TITLES], metrics)
     with atomic_path(root / "reports" / "report.html") as path:
         path.write_text(page, encoding="utf-8")
 
@@ -88,18 +90,13 @@ def _model(root: Path, name: str, figures: Mapping[str, Any], curves: Curves | N
         "title": TITLES[name],
         "status": figures["status"],
         "config": config,
-        "backbones": _backbones(config["inputs"]),
+        "backbones": figures.get("backbones_trained_on", {}),
+        "left_out": figures.get("left_out"),
         "strata": strata,
         "threshold": figures["all"]["verification"]["at_threshold"],
         "permuted": figures.get("permuted_labels"),
         "charts": _charts(history, curves),
     }
-
-
-def _backbones(inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Frozen models that the inputs come from, and what they were trained on: whoever is in there is not quite unseen."""
-    used = [BACKBONES[value] for value in inputs.values() if value in BACKBONES]
-    return [(catalogue()[name].about, catalogue()[name].trained_on) for name in used]
 
 
 def _tables(figures: Mapping[str, Any]) -> list[dict[str, Any]]:

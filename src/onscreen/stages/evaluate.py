@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,16 +11,20 @@ import numpy as np
 
 from onscreen.config import Evaluate
 from onscreen.errors import MixedModelsError
-from onscreen.matching.data import PairSet
+from onscreen.faces import embedders
+from onscreen.matching.data import PairSet, of_people
 from onscreen.matching.folder import digest_of_person, load_model, read_config
 from onscreen.matching.hq_tree import read_tree
 from onscreen.matching.metrics import Scoring, choose_threshold, evaluate, no_figures, permuted_check
 from onscreen.matching.towers import FaceVoiceModel
 from onscreen.matching.trials import Trials, trials_of
 from onscreen.matching.verification import Roc, roc_of
+from onscreen.records import Reject
 from onscreen.report.page import Curves, write_report
 from onscreen.stages import train_face_voice, train_hq
-from onscreen.store import atomic_folder, write_json
+from onscreen.stages.training import Loaded, left_out
+from onscreen.store import atomic_folder, write_csv, write_json
+from onscreen.weights import catalogue
 from onscreen.workspace import Workspace
 
 STAGE = "evaluate"
@@ -30,16 +32,20 @@ MODELS = ("face_voice", "hq")
 ROC_POINTS = 500  # corners of a curve kept for its plot
 BINS = 40
 
-Sides = dict[str, PairSet]
+Sides = dict[str, Loaded]
 Load = Callable[[Workspace, dict[str, Any]], Sides]
 
 
 @dataclass(frozen=True)
 class Scores:
-    """figures: what evaluate.json says of a model. roc, right, wrong: for the plots; wrong scores come from a sample of trials."""
+    """figures: what evaluate.json says of a model. curves: for the charts, of all combinations; None where there is nothing to draw.
+
+    rejects: what is left out of the test, for the report.
+    """
 
     figures: dict[str, Any]
     curves: Curves | None
+    rejects: tuple[Reject, ...] = ()
 
 
 def run(params: Evaluate, model: FaceVoiceModel, test: PairSet, validation: PairSet) -> Scores:
@@ -63,10 +69,9 @@ def _trials(model: FaceVoiceModel, pairs: PairSet) -> Trials | None:
 
 
 def without(pairs: PairSet, digests: Sequence[str]) -> PairSet:
-    """The pairs of people whose digest is not among these."""
+    """The pairs of people whose digest is not among these, and of nobody else."""
     known = set(digests)
-    strangers = {number for number, name in enumerate(pairs.people) if digest_of_person(name) not in known}
-    return replace(pairs, links=tuple(link for link in pairs.links if link.person in strangers))
+    return of_people(pairs, lambda name: digest_of_person(name) not in known)
 
 
 def load_face_voice(workspace: Workspace, config: dict[str, Any]) -> Sides:
@@ -75,14 +80,12 @@ def load_face_voice(workspace: Workspace, config: dict[str, Any]) -> Sides:
     found = train_face_voice.face_embedder(workspace)
     if found not in (None, inputs["face_embedder"]):
         raise MixedModelsError(f"models/face_voice takes {inputs['face_embedder']}, data/faces holds {found}; run `dvc repro`")
-    sides = train_face_voice.load_sides(workspace, ("val", "test"), seconds, inputs["voice_embedder"])
-    return {side: loaded.pairs for side, loaded in sides.items()}
+    return train_face_voice.load_sides(workspace, ("val", "test"), seconds, inputs["voice_embedder"])
 
 
 def load_hq(workspace: Workspace, config: dict[str, Any]) -> Sides:
     """Validation and test pairs of the tree, of the model's number of mel bands."""
-    sides = train_hq.load_sides(workspace, read_tree(workspace.hq), ("val", "test"), config["inputs"]["mel_bands"])
-    return {side: loaded.pairs for side, loaded in sides.items()}
+    return train_hq.load_sides(workspace, read_tree(workspace.hq), ("val", "test"), config["inputs"]["mel_bands"])
 
 
 LOADERS: dict[str, Load] = {"face_voice": load_face_voice, "hq": load_hq}
@@ -98,10 +101,11 @@ def main(workspace: Workspace) -> None:
     metrics = {"status": status, **figures}
     workspace.write_metrics(STAGE, metrics)
     _write_plots(workspace.plots(STAGE), figures, curves)
-    write_report(workspace.root, metrics, curves)
+    write_report(workspace.root, metrics, curves, [row for one in scores.values() for row in one.rejects])
 
 
 def _score(workspace: Workspace, name: str) -> Scores:
+    """Figures of a model folder. People whom it was trained on take no part, neither in the test nor in the threshold."""
     folder = workspace.models / name
     config = read_config(folder)
     if config["status"] != "ok":
@@ -110,10 +114,22 @@ def _score(workspace: Workspace, name: str) -> Scores:
         scoring = Scoring(params.top_k, params.bootstrap, params.seed)
         return Scores({"status": config["status"], "reason": config["reason"], **no_figures(scoring, reason)}, None)
     sides = LOADERS[name](workspace, config)
-    test = without(sides["test"], config["training_people_sha256"])
-    scored = run(workspace.params.evaluate, load_model(folder), test, sides["val"])
-    left_out = len(sides["test"].by_person) - len(test.by_person)
-    return Scores({**scored.figures, "trained_on_left_out": left_out}, scored.curves)
+    unseen = {side: without(loaded.pairs, config["training_people_sha256"]) for side, loaded in sides.items()}
+    scored = run(workspace.params.evaluate, load_model(folder), unseen["test"], unseen["val"])
+    lost = {
+        side: {**left_out(loaded), "trained_on_people": len(loaded.pairs.people) - len(unseen[side].people)}
+        for side, loaded in sides.items()
+    }
+    about = {"left_out": lost, "backbones_trained_on": backbones_trained_on(config["inputs"])}
+    return Scores(scored.figures | about, scored.curves, tuple(replace(row, stage=STAGE) for row in sides["test"].rejects))
+
+
+def backbones_trained_on(inputs: dict[str, Any]) -> dict[str, str]:
+    """What the frozen models that the inputs come from were themselves trained on, by what they are: whoever is in there is
+    not quite unseen. inputs: of config.json."""
+    used = [inputs[key] for key in ("face_embedder", "voice_embedder") if inputs.get(key)]
+    entries = [catalogue()[name] for embedder in used for name in embedders.WEIGHTS.get(embedder, (embedder,))]
+    return {entry.about: entry.trained_on for entry in entries}
 
 
 def _curves(trials: Trials) -> Curves:
@@ -149,16 +165,8 @@ def _write_plots(folder: Path, figures: dict[str, Any], curves: dict[str, Curves
             points = [
                 (name, *pair) for name, one in curves.items() for pair in zip(one.false_positive, one.true_positive, strict=True)
             ]
-            _write_csv(out / "roc.csv", ("model", "false_positive_rate", "true_positive_rate"), points)
+            write_csv(out / "roc.csv", ("model", "false_positive_rate", "true_positive_rate"), points)
             bins = [
                 (name, *row) for name, one in curves.items() for row in zip(one.edges[:-1], one.right, one.wrong, strict=True)
             ]
-            _write_csv(out / "scores.csv", ("model", "score_from", "same_person", "different_people"), bins)
-
-
-def _write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    path.write_text(text.getvalue(), encoding="utf-8")
+            write_csv(out / "scores.csv", ("model", "score_from", "same_person", "different_people"), bins)

@@ -6,8 +6,6 @@ vox1_meta.csv: nobody has measured them. Quarantined people are not written, peo
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,9 +23,9 @@ from onscreen.matching.hq_tree import FACES, MELS, META_COLUMNS, SIDES
 from onscreen.naming import file_stem
 from onscreen.records import Clip, Face, Pair, Reject, SplitRow
 from onscreen.stages.hq_items import Crop, measure_masked
-from onscreen.store import atomic_folder, read_table, write_json, write_table
+from onscreen.store import atomic_folder, read_table, write_csv, write_json, write_table
 from onscreen.voices.mel import MelTask, measure_mel
-from onscreen.voices.waveform import Speech
+from onscreen.voices.waveform import speech_of
 from onscreen.weights import digest_of, ensure, path_of
 from onscreen.workspace import Workspace
 
@@ -127,22 +125,13 @@ def _mels(workspace: Workspace) -> Iterator[Measured]:
     code = code_digest("onscreen.voices.mel", "librosa", "numpy", "soundfile")
     jobs = []
     for _, clip_id in voices:
-        speech = speech_of(workspace, clips[clip_id])
+        speech = speech_of(workspace.prepared, clips[clip_id])
         task = MelTask(speech, params.n_mels, params.win_ms, params.hop_ms)
-        jobs.append(Job(item_key(inputs=speech_inputs(workspace, speech), code=code, params=task.params), task))
+        inputs = speech.inputs(workspace.hashes.sha256(speech.wav))
+        jobs.append(Job(item_key(inputs=inputs, code=code, params=task.params), task))
     results = workspace.engine.measure("mel spectrograms", measure_mel, jobs)
     for (identity_id, clip_id), result in zip(voices, results, strict=True):
         yield Measured(identity_id, clip_id, clips[clip_id].source_sha256, result)
-
-
-def speech_of(workspace: Workspace, clip: Clip) -> Speech:
-    """Where a clip's speech lies on disk. The clip has audio (pairs only name such)."""
-    return Speech(workspace.prepared / str(clip.audio), clip.speech_start_s, clip.speech_end_s)
-
-
-def speech_inputs(workspace: Workspace, speech: Speech) -> list[str]:
-    """Inputs of a measurement of speech: the file's bytes and the segments."""
-    return [workspace.hashes.sha256(speech.wav), repr(speech.start_s), repr(speech.end_s)]
 
 
 def _masked(workspace: Workspace, rows: Sequence[SplitRow]) -> Iterator[Measured]:
@@ -177,18 +166,10 @@ def write_tree(folder: Path, params: Hq, files: Sequence[TreeFile], side: Mappin
     split = {of: [names[name] for name in names if side[name] == of] for of in SIDES}
     write_json(folder / "split.json", {"vox1": split, "vox2": {of: [] for of in SIDES}})
     sets = {names[name]: "test" if side[name] == "test" else "dev" for name in names}
-    (folder / "vox1" / "vox1_meta.csv").write_text(_meta(sets), encoding="utf-8")
+    rows = [(name, name, "", "", of) for name, of in sets.items()]  # both ids are our identity; gender, nationality unknown
+    write_csv(folder / "vox1" / "vox1_meta.csv", META_COLUMNS, rows, delimiter="\t")  # as published
     source = {file.path: file.source for file in files}
     write_json(folder / "tree.json", {"mel": params.model_dump(), "source": source})
-
-
-def _meta(sets: Mapping[str, str]) -> str:
-    """vox1_meta.csv, tab-separated as published: both ids are our identity; gender and nationality are unknown."""
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-    writer.writerow(META_COLUMNS)
-    writer.writerows((name, name, "", "", of) for name, of in sets.items())
-    return text.getvalue()
 
 
 def _metrics(files: Sequence[TreeFile], side: Mapping[str, str], rejects: Sequence[Reject], quarantined: int) -> dict[str, Any]:

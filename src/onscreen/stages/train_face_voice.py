@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,11 +9,11 @@ from onscreen.cache import Item, code_digest, item_key
 from onscreen.engine import Job
 from onscreen.errors import MixedModelsError, Rejected
 from onscreen.matching.data import Link, PairSet
-from onscreen.records import Clip, Face, Pair
+from onscreen.records import Clip, Face, Pair, Reject
 from onscreen.stages.training import Loaded, Plan, fit
 from onscreen.store import read_table
 from onscreen.voices.embedders import VoiceTask, measure_voice
-from onscreen.voices.waveform import Speech
+from onscreen.voices.waveform import speech_of
 from onscreen.weights import digest_of
 from onscreen.workspace import Workspace
 
@@ -24,12 +23,13 @@ STAGE = "train_face_voice"
 def run(
     pairs: Iterable[Pair], faces: Mapping[str, Face], clips: Mapping[str, Clip], voices: Mapping[str, Item | Rejected]
 ) -> Loaded:
-    """Faces and voices of these pairs as arrays. voices: clip_id -> what measure_voice found; pairs without a voice are left out.
+    """Faces and voices of these pairs as arrays. voices: clip_id -> what measure_voice found; pairs without a voice are left out,
+    and so are people without any.
 
     Raises MixedModelsError when the faces were embedded by two models.
     """
+    pairs = list(pairs)
     known = [pair for pair in pairs if isinstance(voices[pair.voice_clip_id], Item)]
-    rejected = Counter(found.code for found in voices.values() if isinstance(found, Rejected))
     people, face_ids, clip_ids = (
         {name: number for number, name in enumerate(sorted(names))}
         for names in ({p.identity_id for p in known}, {p.face_id for p in known}, {p.voice_clip_id for p in known})
@@ -46,7 +46,16 @@ def run(
         face_source=tuple(faces[name].source_sha256 for name in face_ids),
         voice_source=tuple(clips[name].source_sha256 for name in clip_ids),
     )
-    return Loaded(pair_set, rejected)
+    silent = sorted({pair.identity_id for pair in pairs} - set(people))
+    return Loaded(
+        pair_set,
+        tuple(
+            Reject(name, STAGE, "voice", found.code, found.detail, found.numbers)
+            for name, found in sorted(voices.items())
+            if isinstance(found, Rejected)
+        ),
+        tuple(Reject(name, STAGE, "voice", "no_voice", "this person has no usable voice") for name in silent),
+    )
 
 
 def load_sides(workspace: Workspace, sides: Iterable[str], window_s: float, embedder: str) -> dict[str, Loaded]:
@@ -68,8 +77,8 @@ def _voices(workspace: Workspace, clips: Iterable[Clip], window_s: float, embedd
     code = code_digest("onscreen.voices.embedders", "librosa", "numpy", "soundfile", "torch")
     jobs = {}
     for clip in clips:
-        task = VoiceTask(Speech(workspace.prepared / str(clip.audio), clip.speech_start_s, clip.speech_end_s), embedder, window_s)
-        inputs = [workspace.hashes.sha256(task.speech.wav), repr(task.speech.start_s), repr(task.speech.end_s)]
+        task = VoiceTask(speech_of(workspace.prepared, clip), embedder, window_s)
+        inputs = task.speech.inputs(workspace.hashes.sha256(task.speech.wav))
         jobs[clip.clip_id] = Job(item_key(inputs=inputs, code=code, params=task.params, weights=[digest_of(embedder)]), task)
     return dict(zip(jobs, workspace.engine.measure("voices", measure_voice, list(jobs.values())), strict=True))
 

@@ -14,6 +14,7 @@ from onscreen.engine import Job
 from onscreen.errors import CorruptTable, Rejected
 from onscreen.matching.data import Link, PairSet
 from onscreen.matching.hq_tree import Tree, load_mel, read_tree
+from onscreen.records import Reject
 from onscreen.stages.hq_items import EMBEDDER, PICTURE_MODELS, Picture, measure_picture
 from onscreen.stages.training import Loaded, Plan, fit
 from onscreen.weights import digest_of, ensure, model, path_of
@@ -47,6 +48,7 @@ def run(tree: Tree, side: str, faces: Mapping[str, Item | Rejected], bands: int)
     """
     people = tree.side(side)
     reasons = {path: _why_not(tree, path, faces, bands) for person in people for path in (*person.faces, *person.mels)}
+    lost = [_lost(person.name, _kept(person.faces, reasons), _kept(person.mels, reasons)) for person in people]
     fit = [(person, _kept(person.faces, reasons), _kept(person.mels, reasons)) for person in people]
     usable = [(person, own_faces, own_mels) for person, own_faces, own_mels in fit if own_faces and own_mels]
     face_paths = [path for _, paths, _ in usable for path in paths]
@@ -65,21 +67,33 @@ def run(tree: Tree, side: str, faces: Mapping[str, Item | Rejected], bands: int)
         face_source=tuple(tree.source_of(path) for path in face_paths),
         voice_source=tuple(tree.source_of(path) for path in mel_paths),
     )
-    return Loaded(pairs, Counter(reason for reason in reasons.values() if reason))
+    return Loaded(pairs, tuple(reason for reason in reasons.values() if reason), tuple(reason for reason in lost if reason))
 
 
-def _why_not(tree: Tree, path: str, faces: Mapping[str, Item | Rejected], bands: int) -> str | None:
-    """Reason code why a file cannot be used, or None."""
+def _why_not(tree: Tree, path: str, faces: Mapping[str, Item | Rejected], bands: int) -> Reject | None:
+    """Why a file cannot be used, or None."""
     if path in faces:
         found = faces[path]
-        return found.code if isinstance(found, Rejected) else None
+        return Reject(path, STAGE, "face", found.code, found.detail, found.numbers) if isinstance(found, Rejected) else None
     try:
-        return None if load_mel(tree.root / path).shape[0] == bands else "other_band_count"
-    except CorruptTable:
-        return "unreadable_mel"
+        there = load_mel(tree.root / path).shape[0]
+    except CorruptTable as error:
+        return Reject(path, STAGE, "voice", "unreadable_mel", str(error).replace(f"{tree.root}/", ""))
+    if there == bands:
+        return None
+    numbers = {"bands": float(there), "needed": float(bands)}
+    return Reject(path, STAGE, "voice", "other_band_count", f"{there} mel bands; most training ones have {bands}", numbers)
 
 
-def _kept(paths: Iterable[str], reasons: Mapping[str, str | None]) -> list[str]:
+def _lost(name: str, faces: Sequence[str], mels: Sequence[str]) -> Reject | None:
+    """Why a person cannot be used, or None."""
+    if faces and mels:
+        return None
+    code, detail = ("no_face", "no usable face") if mels else ("no_voice", "no usable mel spectrogram")
+    return Reject(name, STAGE, "hq", code, f"this person has {detail}")
+
+
+def _kept(paths: Iterable[str], reasons: Mapping[str, Reject | None]) -> list[str]:
     return [path for path in paths if reasons[path] is None]
 
 

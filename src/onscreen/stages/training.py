@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from onscreen.cache import code_digest, item_key
 from onscreen.config import Train
@@ -16,17 +15,33 @@ from onscreen.matching.data import PairSet
 from onscreen.matching.folder import TOO_FEW, describe, history, write_trained, write_untrained
 from onscreen.matching.towers import TowerSpec
 from onscreen.matching.train import FEWEST_PEOPLE, Recipe, Trained, train
-from onscreen.store import atomic_folder, write_json
+from onscreen.records import Reject
+from onscreen.store import atomic_folder, write_csv, write_json, write_table
 from onscreen.tracking import training_run
 from onscreen.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """Pairs of one side, and what had to be left out: how many items by reason code."""
+    """Pairs of one side, and what had to be left out of it.
+
+    items: faces and voices that could not be used. people: who lost their last face or voice by that; item is the identity.
+    """
 
     pairs: PairSet
-    left_out: Mapping[str, int] = field(default_factory=dict)
+    items: tuple[Reject, ...] = ()
+    people: tuple[Reject, ...] = ()
+
+    @property
+    def rejects(self) -> tuple[Reject, ...]:
+        """All of it."""
+        return self.items + self.people
+
+
+def left_out(*sides: Loaded) -> dict[str, Any]:
+    """How many people and, by reason, items are left out of these sides."""
+    codes = Counter(row.code for side in sides for row in side.items)
+    return {"people": sum(len(side.people) for side in sides), "items": dict(sorted(codes.items()))}
 
 
 @dataclass(frozen=True)
@@ -41,7 +56,7 @@ class Plan:
 
 
 def fit(workspace: Workspace, plan: Plan, training: Loaded, validation: Loaded, folder: Path) -> None:
-    """Train and write models/<name>, metrics and plots of the stage."""
+    """Train and write models/<name> (with the rejects of both sides), metrics and plots of the stage."""
     description = describe(plan.params, plan.inputs, training.pairs, validation.pairs)
     trained = None
     with atomic_folder(folder) as out:
@@ -49,8 +64,12 @@ def fit(workspace: Workspace, plan: Plan, training: Loaded, validation: Loaded, 
             write_untrained(out, description)
         else:
             recipe = _recipe(plan, training.pairs)
-            trained = _train(workspace, plan, recipe, training.pairs, validation.pairs)
-            write_trained(out, recipe, trained, description)
+            state = _state(workspace, plan, training.pairs, validation.pairs)
+            state.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{state}.lock"):  # an experiment with the same inputs goes on from the same file
+                trained = _train(workspace, plan, recipe, training.pairs, validation.pairs, state)
+                write_trained(out, recipe, trained, description)
+        write_table(out / "rejects.parquet", Reject, training.rejects + validation.rejects)
     workspace.write_metrics(plan.stage, _metrics(description["data"], training, validation, trained))
     _write_plots(workspace.plots(plan.stage), description["data"], trained)
 
@@ -60,22 +79,26 @@ def _recipe(plan: Plan, pairs: PairSet) -> Recipe:
     return Recipe(plan.params, face, voice, plan.frames)
 
 
-def _train(workspace: Workspace, plan: Plan, recipe: Recipe, training: PairSet, validation: PairSet) -> Trained:
-    """Train, logging every epoch. The state to resume from lies in the item cache, because DVC deletes outputs before a stage."""
+def _state(workspace: Workspace, plan: Plan, training: PairSet, validation: PairSet) -> Path:
+    """The state to resume from, named by all it depends on. It lies in the cache, because DVC deletes outputs before a stage."""
     key = item_key(
         inputs=[training.digest, validation.digest],
         code=code_digest("onscreen.matching.train", "torch", "lightning-fabric"),
         params={**plan.params.model_dump(), "kinds": list(plan.kinds), "frames": plan.frames},
     )
-    state = workspace.cache_root / "training" / f"{key}.safetensors"
+    return workspace.cache_root / "training" / f"{key}.safetensors"
+
+
+def _train(workspace: Workspace, plan: Plan, recipe: Recipe, training: PairSet, validation: PairSet, state: Path) -> Trained:
+    """Train, logging every epoch."""
     with training_run(workspace, plan.stage, plan.params.model_dump()) as log:
         return train(recipe, training, validation, state, lambda epoch, row: log(row, epoch))
 
 
 def _metrics(data: dict[str, int], training: Loaded, validation: Loaded, trained: Trained | None) -> dict[str, Any]:
-    left_out = {"left_out": dict(sorted((Counter(training.left_out) + Counter(validation.left_out)).items()))}
+    lost = {"left_out": left_out(training, validation)}
     if trained is None:
-        return {"status": TOO_FEW, **data, **left_out}
+        return {"status": TOO_FEW, **data, **lost}
     rows, best = trained.progress.history, trained.progress.best
     known: dict[str, Any] = {"epochs": len(rows), "best_epoch": best, "temperature": trained.matcher.loss.temperature}
     known |= {"train_loss": rows[best]["train_loss"], "val_loss": rows[best].get("val_loss")}
@@ -83,7 +106,7 @@ def _metrics(data: dict[str, int], training: Loaded, validation: Loaded, trained
         known["val_loss_reason"] = (
             f"{data['validation_people']} validation people; {FEWEST_PEOPLE} are needed. The last epoch is kept"
         )
-    return {"status": "ok", **data, **known, **left_out}
+    return {"status": "ok", **data, **known, **lost}
 
 
 def _write_plots(folder: Path, data: dict[str, int], trained: Trained | None) -> None:
@@ -91,15 +114,6 @@ def _write_plots(folder: Path, data: dict[str, int], trained: Trained | None) ->
         people = [{"side": side, "people": data[f"{side}_people"]} for side in ("training", "validation")]
         write_json(out / "people.json", people)
         if trained is not None:
-            (out / "history.csv").write_text(_history_csv(history(trained)), encoding="utf-8")
-
-
-def _history_csv(rows: dict[str, Any]) -> str:
-    """epoch, losses and learning rate; a loss that does not exist is an empty cell."""
-    names = ("train_loss", "val_loss", "learning_rate")
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("epoch", *names))
-    for epoch, values in enumerate(zip(*(rows[name] for name in names), strict=True)):
-        writer.writerow((epoch, *("" if value is None else repr(value) for value in values)))
-    return text.getvalue()
+            names, rows = ("train_loss", "val_loss", "learning_rate"), history(trained)
+            values = zip(*(rows[name] for name in names), strict=True)
+            write_csv(out / "history.csv", ("epoch", *names), [(epoch, *row) for epoch, row in enumerate(values)])

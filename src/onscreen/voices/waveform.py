@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -19,6 +20,26 @@ class Speech:
     wav: Path
     start_s: tuple[float, ...]
     end_s: tuple[float, ...]
+
+    def inputs(self, sha256: str) -> list[str]:
+        """What a measurement of this speech depends on, for its cache key: the file's bytes (their sha256) and the segments."""
+        return [sha256, repr(self.start_s), repr(self.end_s)]
+
+
+class Spoken(Protocol):
+    """What a Clip says of its speech. Not records.Clip: a column more there would measure every voice again."""
+
+    @property
+    def audio(self) -> str | None: ...
+    @property
+    def speech_start_s(self) -> tuple[float, ...]: ...
+    @property
+    def speech_end_s(self) -> tuple[float, ...]: ...
+
+
+def speech_of(prepared: Path, clip: Spoken) -> Speech:
+    """Where a clip's speech lies on disk. prepared: data/prepared. The clip has audio (pairs only name such)."""
+    return Speech(prepared / str(clip.audio), clip.speech_start_s, clip.speech_end_s)
 
 
 def read_speech(speech: Speech) -> np.ndarray:
