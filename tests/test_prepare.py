@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from media_cases import beep_at, pictures, shifted, turned, video
+from media_cases import beep_at, broken, pictures, shifted, turned, video
 from onscreen.cache import Item
 from onscreen.config import parse_params
 from onscreen.errors import InputError, NothingUsable, Rejected
@@ -132,6 +132,7 @@ def test_metrics_count_clips_and_every_reason(mixed):
         "unreadable": 2,
     }
     assert found["rejects"]["voice"]["no_audio"] == 1
+    assert found["rejects"]["part"] == {"truncated": 1}
     assert any(mixed.plots("prepare").iterdir())
 
 
@@ -196,6 +197,37 @@ def test_speech_across_a_cut_is_shared_by_both_sides(tmp_path):
         (pytest.approx((0.0,)), pytest.approx((0.4,))),
     ]
     assert [clip.speech_s for clip in clips] == pytest.approx([0.4, 0.4])
+
+
+def test_what_broken_packets_took_is_flagged_in_the_clip_where_it_is_missing(tmp_path):
+    whole = video(tmp_path / "a.mp4", duration_s=6)
+    damaged = broken(whole, tmp_path / "b.mp4", "audio", 1.0, 2.5)
+    damaged = broken(damaged, tmp_path / "c.mp4", "video", 4.0, 5.0)
+    clips, _ = decide(damaged, prepare={"max_clip_s": 2.0})
+    flags = [dict(flag.split(":") for flag in clip.flags if ":" in flag) for clip in clips]
+    assert [float(found.get("sound_has_gaps", "0s")[:-1]) for found in flags] == pytest.approx([1.0, 0.5, 0], abs=0.05)
+    assert [found.get("broken_packets") for found in flags] == [None, None, "25"]
+    assert [flag for clip in decide(whole)[0] for flag in clip.flags if ":" in flag] == []
+
+
+def test_a_video_that_breaks_off_gives_what_it_holds_and_a_row_for_the_rest(tmp_path):
+    whole = video(tmp_path / "whole.mp4", duration_s=10).read_bytes()
+    media = whole.index(b"mdat")
+    (tmp_path / "a.mp4").write_bytes(whole[: media + (len(whole) - media) // 2])
+    clips, rejects = decide(tmp_path / "a.mp4", prepare={"max_clip_s": 3.0})
+    (row,) = [reject for reject in rejects if reject.scope == "part"]
+    assert (row.item, row.code) == (clips[-1].clip_id, "truncated")
+    assert row.numbers["missing_s"] == pytest.approx(10 - clips[-1].end_s)
+    assert all("truncated" in clip.flags for clip in clips)
+
+
+def test_a_soundtrack_that_cannot_be_read_is_rejected_for_its_own_reason(tmp_path):
+    measured = measure_video(str(video(tmp_path / "a.mp4", beep_s=None)))
+    why = {"code": "audio_changes_rate", "detail": "the soundtrack changes its sample rate on the way"}
+    source = Source("a.mp4", "a", "0" * 64, None)
+    clip, reject = run(parse_params({}, "test"), source, Item({**measured.meta, "no_sound": why}, measured.arrays))
+    assert (reject.scope, reject.code, reject.detail) == ("voice", why["code"], why["detail"])
+    assert why["code"] in clip.flags
 
 
 def test_what_could_not_be_measured_is_a_reject_that_names_the_file():

@@ -1,12 +1,16 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from media_cases import shifted, video
-from onscreen.errors import Rejected
+from media_cases import broken, shifted, video
+from onscreen import weights
+from onscreen.errors import Rejected, WeightsError
 from onscreen.media.audio import decode_audio
+from onscreen.voices import speech
 from onscreen.voices.speech import measure_video, speech_probability, speech_segments
 from real_data import DATA, needs_real_data
 
@@ -93,6 +97,15 @@ def test_speech_seconds_hardly_depend_on_where_windows_begin(start_s):
     assert sum(end_s - begin_s for begin_s, end_s in found) == pytest.approx(8.0, abs=0.3)
 
 
+def test_a_network_other_than_the_one_on_record_is_refused(monkeypatch):
+    entry = weights.model(speech.WEIGHTS)
+    other = replace(entry, files={speech.MODEL_FILE: weights.File(entry.files[speech.MODEL_FILE].member, "0" * 64)})
+    monkeypatch.setattr(weights, "catalogue", lambda: {speech.WEIGHTS: other})
+    speech._session.cache_clear()
+    with pytest.raises(WeightsError, match="another file"):
+        speech_probability(np.zeros(512, np.float32))
+
+
 def test_a_measurement_holds_sound_on_the_files_clock_and_one_probability_a_window(tmp_path):
     path = shifted(video(tmp_path / "a.mp4", duration_s=3, beep_s=1.0), tmp_path / "late.mp4", "audio", 0.5)
     found = measure_video(str(path))
@@ -108,6 +121,13 @@ def test_a_measurement_of_a_video_without_audio_says_why_there_is_no_sound(tmp_p
     assert found.meta["no_sound"]["code"] == "no_audio"
     assert found.meta["missing_start_s"] is None
     assert len(found.arrays["sound"]) == len(found.arrays["speech"]) == 0
+
+
+def test_a_measurement_of_a_damaged_soundtrack_says_where_it_is_silent(tmp_path):
+    whole = video(tmp_path / "a.mp4", duration_s=4)
+    found = measure_video(str(broken(whole, tmp_path / "b.mp4", "audio", 1.0, 2.0)))
+    assert found.meta["sound_gaps_s"] == (pytest.approx((1.0, 2.0), abs=0.05),)
+    assert measure_video(str(whole)).meta["sound_gaps_s"] == ()
 
 
 def test_a_file_that_vanished_is_not_remembered_as_a_verdict_on_its_bytes(tmp_path):

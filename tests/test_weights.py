@@ -11,7 +11,7 @@ import pytest
 from onscreen import weights
 from onscreen.errors import WeightsError
 
-PACKAGED, FETCHED = "dlib_landmarks_5", "mediapipe_selfie"
+PACKAGED, FETCHED = "dlib_resnet", "mediapipe_selfie"
 FILE = "selfie_segmentation.tflite"
 
 
@@ -28,6 +28,11 @@ def test_every_model_says_where_it_is_from_its_licence_and_what_it_was_trained_o
         assert entry.trained_on
         assert entry.files
         assert all(len(file.sha256) == 64 for file in entry.files.values()), entry.name
+
+
+def test_every_model_of_the_catalogue_is_used_by_its_name() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in Path(weights.__file__).parent.rglob("*.py")]
+    assert [name for name in weights.catalogue() if not any(f'"{name}"' in source for source in sources)] == []
 
 
 def test_a_packaged_file_is_found_and_is_the_one_on_record() -> None:

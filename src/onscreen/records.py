@@ -12,7 +12,8 @@ class Reject:
     """What could not be measured or was not good enough: data/<stage>/rejects.parquet.
 
     item: clip_id, face_id or the file's path relative to data.raw, whichever exists at that point.
-    scope: what is lost by it: "clip" (everything), "voice", "face", "dance" or "hq". The rest of the item stays usable.
+    scope: what is lost by it: "clip" (everything), "voice", "face", "dance", "hq" or "part" (of the clip's
+    time, which its file no longer holds). The rest of the item stays usable.
     """
 
     item: str
@@ -31,7 +32,7 @@ class Clip:
     audio: WAV path relative to data/prepared, 16 kHz mono int16, sample 0 = start_s of the video; None without audio.
     loudness_lufs: integrated loudness (BS.1770); None without audio or below its gate.
     speech_start_s, speech_end_s: speech segments, seconds from the clip's start, sorted, disjoint.
-    flags: what is noteworthy and not fatal, e.g. "several_people", "no_audio", "no_speech".
+    flags: what is noteworthy and not fatal, e.g. "no_audio", "sound_has_gaps:1.20s", "same_bytes_as:vid_1".
     """
 
     clip_id: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,7 +21,8 @@ from onscreen.media.probe import Probe
 from onscreen.naming import clip_ids, cut_id, file_stem
 from onscreen.records import Clip, Reject
 from onscreen.store import atomic_folder, write_table
-from onscreen.voices.speech import LIBRARIES, RATE_HZ, measure_video, speech_segments
+from onscreen.voices.speech import LIBRARIES, RATE_HZ, WEIGHTS, measure_video, speech_segments
+from onscreen.weights import digest_of, ensure
 from onscreen.workspace import Workspace
 
 STAGE = "prepare"
@@ -59,7 +60,7 @@ def run(params: Params, source: Source, measured: Item | Rejected) -> Iterator[C
     """Decide on one measured video (voices.speech.measure_video): yield its clips, and rejects for what is lost.
 
     A video that cannot be used at all is one reject of scope "clip"; a clip without usable voice stays a clip, flagged, beside
-    rejects of scope "voice".
+    rejects of scope "voice"; a video that breaks off gives what it holds, and a reject of scope "part" for its last clip.
     """
     if isinstance(measured, Rejected):
         yield Reject(source.clip_id, STAGE, "clip", measured.code, f"{source.path}: {measured.detail}", measured.numbers)
@@ -73,12 +74,15 @@ def run(params: Params, source: Source, measured: Item | Rejected) -> Iterator[C
         )
         return
     speech = speech_segments(measured.arrays["speech"], params.voices.vad_threshold, probe.duration_s)
-    for cut in _cuts(probe.duration_s, params.prepare.max_clip_s):
+    cuts = _cuts(probe.duration_s, params.prepare.max_clip_s)
+    for cut in cuts:
         sound = _sound_of(measured, probe, cut)
         clip = _clip(source, probe, cut, sound, [_within(cut, segment) for segment in speech if cut.shares(*segment)])
         rejects = list(_voice_rejects(params, clip, sound, measured.meta["no_sound"]))
         if shown_s < params.prepare.min_clip_s:
             rejects.insert(0, _too_short(params, clip, shown_s))
+        if probe.truncated and cut is cuts[-1]:
+            rejects.append(_cut_off(source, clip, probe))
         flags = [*(reject.code for reject in rejects), *_flags(source, probe, measured, cut)]
         yield replace(clip, flags=tuple(dict.fromkeys(flags)))
         yield from rejects
@@ -141,10 +145,16 @@ def _too_short(params: Params, clip: Clip, shown_s: float) -> Reject:
     return Reject(clip.clip_id, STAGE, "voice", "too_short", detail, numbers)
 
 
+def _cut_off(source: Source, clip: Clip, probe: Probe) -> Reject:
+    numbers = {"missing_s": probe.missing_s, "duration_s": probe.duration_s}
+    detail = f"{source.path}: breaks off, {probe.missing_s:.2f} s that its header declares are not in it"
+    return Reject(clip.clip_id, STAGE, "part", "truncated", detail, numbers)
+
+
 def _voice_rejects(params: Params, clip: Clip, sound: Audio | None, no_sound: dict[str, str] | None) -> Iterator[Reject]:
     if sound is None:
         why = no_sound or {"code": "no_audio", "detail": "the soundtrack holds no sound between the clip's start and end"}
-        yield Reject(clip.clip_id, STAGE, "voice", "no_audio", why["detail"], {})
+        yield Reject(clip.clip_id, STAGE, "voice", why["code"], why["detail"], {})
         return
     if clip.loudness_lufs is None:
         numbers = {"peak": float(np.abs(sound.samples).max(initial=0.0))}
@@ -156,13 +166,20 @@ def _voice_rejects(params: Params, clip: Clip, sound: Audio | None, no_sound: di
 
 
 def _flags(source: Source, probe: Probe, measured: Item, cut: _Cut) -> Iterator[str]:
-    spans = {"picture_starts_late": (0.0, probe.video_start_s)}
+    spans: dict[str, Sequence[Sequence[float]]] = {
+        "picture_starts_late": [(0.0, probe.video_start_s)],
+        "picture_stands_still": probe.still_s,
+    }
     if not measured.meta["no_sound"]:
         heard_from_s, heard_to_s = _heard(measured, probe)
-        spans |= {"sound_starts_late": (0.0, heard_from_s), "sound_ends_early": (heard_to_s, probe.duration_s)}
-    for name, span in spans.items():
-        if cut.shares(*span) > _NOTABLE_S:
-            yield f"{name}:{cut.shares(*span):.2f}s"
+        spans |= {"sound_starts_late": [(0.0, heard_from_s)], "sound_ends_early": [(heard_to_s, probe.duration_s)]}
+        spans |= {"sound_has_gaps": measured.meta["sound_gaps_s"]}
+    for name, parts in spans.items():
+        seconds = sum(cut.shares(*span) for span in parts)
+        if seconds > _NOTABLE_S:
+            yield f"{name}:{seconds:.2f}s"
+    if broken := sum(cut.start_s <= time_s < cut.end_s for time_s in probe.broken_s):
+        yield f"broken_packets:{broken}"
     if probe.truncated:
         yield "truncated"
     if source.same_bytes_as is not None:
@@ -246,8 +263,10 @@ def _spelt(path: str) -> str:
 
 
 def _measured(workspace: Workspace, raw: Path, sources: list[Source]) -> Iterator[Item | Rejected]:
-    code = code_digest("onscreen.voices.speech", *LIBRARIES)
-    jobs = [Job(item_key(inputs=[source.sha256], code=code, params={}), str(raw / source.path)) for source in sources]
+    ensure([WEIGHTS])
+    code, weights = code_digest("onscreen.voices.speech", *LIBRARIES), [digest_of(WEIGHTS)]
+    keys = [item_key(inputs=[source.sha256], code=code, params={}, weights=weights) for source in sources]
+    jobs = [Job(key, str(raw / source.path)) for key, source in zip(keys, sources, strict=True)]
     return workspace.engine.measure("videos", measure_video, jobs)
 
 
@@ -258,7 +277,7 @@ def _write_sound(folder: Path, clip: Clip, measured: Item | Rejected) -> None:
 
 
 def _metrics(videos: int, clips: list[Clip], rejects: list[Reject]) -> dict[str, Any]:
-    counts = {scope: Counter(reject.code for reject in rejects if reject.scope == scope) for scope in ("clip", "voice")}
+    counts = {scope: Counter(reject.code for reject in rejects if reject.scope == scope) for scope in ("clip", "voice", "part")}
     lost = {reject.item for reject in rejects if reject.scope == "voice"}
     return {
         "status": "ok" if clips else "no video is usable",

@@ -6,20 +6,22 @@ measure_video stores the probabilities, the sound and what the file is, so that 
 from __future__ import annotations
 
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from onscreen.cache import Item
-from onscreen.errors import Rejected, WeightsError
+from onscreen.errors import Rejected
 from onscreen.media.audio import Audio, decode_audio, to_int16
 from onscreen.media.probe import Probe, probe
 from onscreen.store import as_json
+from onscreen.weights import path_of
 
 RATE_HZ = 16000
 WINDOW = 512  # samples the network judges at a time: 32 ms
+WEIGHTS = "silero_vad"  # name in weights.toml
+MODEL_FILE = "silero_vad_16k_sequence.onnx"
 LIBRARIES = ("av", "onnxruntime", "silero-vad", "soxr")  # their versions belong to the key of a measurement
 _CONTEXT = 64  # samples before a window that the network sees too
 _BLOCK = 512  # windows a call, 16 s: bounds the memory of long files
@@ -32,7 +34,7 @@ def speech_probability(samples: np.ndarray) -> np.ndarray:
     """Probability of speech in each window of 512 samples.
 
     samples: (n,) float32, 16 kHz mono, full scale 1. Returns (ceil(n / 512),) float32, 0-1; the last window is filled with zeros.
-    Raises WeightsError when the package's model file is missing.
+    Raises WeightsError when the package's model file is missing or another one.
     """
     windows = np.zeros((-(-len(samples) // WINDOW), WINDOW), np.float32)
     windows.reshape(-1)[: len(samples)] = samples
@@ -53,15 +55,11 @@ def _session() -> Any:
     """Silero VAD 6, 16 kHz, sequence form (same probabilities as the streaming form); one thread, once per process."""
     import onnxruntime
 
-    package = find_spec("silero_vad")  # found, not imported: importing it loads torch
-    path = Path(package.origin or "").parent / "data" / "silero_vad_16k_sequence.onnx" if package else None
-    if path is None or not path.is_file():
-        raise WeightsError(
-            "silero_vad_16k_sequence.onnx is not in the package silero-vad: pip install -c constraints.txt silero-vad"
-        )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(str(path), sess_options=options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        str(path_of(WEIGHTS, MODEL_FILE)), sess_options=options, providers=["CPUExecutionProvider"]
+    )
 
 
 def speech_segments(probability: np.ndarray, threshold: float, duration_s: float) -> list[tuple[float, float]]:
@@ -83,8 +81,8 @@ def speech_segments(probability: np.ndarray, threshold: float, duration_s: float
 def measure_video(path: str) -> Item:
     """What a video file is and what is heard in it.
 
-    meta: "probe" (a Probe's fields), "missing_start_s", "missing_end_s" (seconds without sound, null without any),
-    "no_sound" (null, or code and detail of why). arrays: "sound" (n,) int16, 16 kHz mono, sample 0 at 0 s of the file's clock,
+    meta: "probe" (a Probe's fields), "missing_start_s", "missing_end_s" (seconds without sound, null without any), "sound_gaps_s"
+    ([start, end] of what is missing between the two, on the file's clock), "no_sound" (null, or code and detail of why). arrays: "sound" (n,) int16, 16 kHz mono, sample 0 at 0 s of the file's clock,
     "speech" float32 probabilities of its windows; both empty without sound.
     Raises Rejected as probe does, and OSError for a file that can no longer be read: a passing trouble, not to be remembered.
     """
@@ -96,7 +94,8 @@ def measure_video(path: str) -> Item:
         raise
     sound, why = _sound(Path(path), found)
     samples = sound.samples if sound else np.zeros(0, np.float32)
-    missing = {"missing_start_s": sound and sound.missing_start_s, "missing_end_s": sound and sound.missing_end_s}
+    missing: dict[str, Any] = {"missing_start_s": sound and sound.missing_start_s, "missing_end_s": sound and sound.missing_end_s}
+    missing["sound_gaps_s"] = sound.gaps_s if sound else ()
     arrays = {"sound": to_int16(samples), "speech": speech_probability(samples)}
     return Item({"probe": as_json(found), "no_sound": why, **missing}, arrays)
 
