@@ -7,27 +7,40 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from onscreen.errors import ConfigError
 
+Entry = TypeVar("Entry")
+
+
+def _without_repeats(values: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    if len(set(values)) < len(values):
+        raise PydanticCustomError("repeats", "an entry stands in it twice")
+    return values
+
+
+Distinct = Annotated[
+    tuple[Entry, ...], Field(min_length=1, json_schema_extra={"uniqueItems": True}), AfterValidator(_without_repeats)
+]
 Unit = Annotated[float, Field(ge=0, le=1)]
 Cosine = Annotated[float, Field(gt=0, le=2)]
 
 
 class Section(BaseModel):
-    """Strict (no "3" for 3), frozen, and no unknown keys."""
+    """Strict (no "3" for 3), frozen, no unknown keys, no infinities."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Data(Section):
     raw: Annotated[str, Field(min_length=1)] = "data/raw"
-    video_extensions: tuple[Annotated[str, Field(pattern=r"^\.[a-z0-9]+$")], ...] = (
+    video_extensions: Distinct[Annotated[str, Field(pattern=r"^\.[a-z0-9]+$")]] = (
         ".mp4",
         ".mpg",
         ".mpeg",
@@ -124,14 +137,16 @@ class TrainHq(Train):
 
 
 class Hq(Section):
-    n_mels: Annotated[int, Field(ge=8, le=512)] = 64
-    win_ms: Annotated[float, Field(gt=0)] = 25.0
-    hop_ms: Annotated[float, Field(gt=0)] = 10.0
+    n_mels: Annotated[int, Field(ge=8, le=128)] = 64
+    win_ms: Annotated[float, Field(ge=5, le=1000)] = 25.0
+    hop_ms: Annotated[float, Field(ge=1, le=1000)] = 10.0
 
 
 class M2p(Section):
-    fps: Annotated[int, Field(ge=1, le=240)] = 24
-    resolution: Annotated[int, Field(ge=64, le=4096)] = 512
+    # Sound is read at fps x 1024 Hz: below 20 it ends under the 10 kHz of the music's mel bands, far above 60 some bands fall
+    # between the bins of its spectrum.
+    fps: Annotated[int, Field(ge=20, le=60)] = 24
+    resolution: Annotated[int, Field(ge=64, le=4096, multiple_of=2)] = 512
     min_source_px: Annotated[int, Field(ge=1)] = 512
     min_source_fps: Annotated[float, Field(gt=0)] = 24.0
     min_clip_s: Annotated[float, Field(gt=0)] = 1.0
@@ -140,7 +155,7 @@ class M2p(Section):
 
 
 class Evaluate(Section):
-    top_k: tuple[Annotated[int, Field(ge=1)], ...] = (1, 5, 10)
+    top_k: Distinct[Annotated[int, Field(ge=1)]] = (1, 5, 10)
     bootstrap: Annotated[int, Field(ge=100)] = 1000
     seed: Annotated[int, Field(ge=0)] = 0
 
@@ -232,9 +247,11 @@ def _allowed(schema: dict[str, Any]) -> str:
         return json.dumps(schema["const"])
     if "enum" in schema:
         return "one of " + ", ".join(schema["enum"])
-    names = {"integer": "a whole number", "number": "a number", "boolean": "true or false", "string": "a text"}
+    names = {"integer": "a whole number", "number": "a finite number", "boolean": "true or false", "string": "a text"}
     names |= {"array": "a list", "object": "a section with keys"}
-    signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<", "pattern": "matching"}
+    signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    signs |= {"pattern": "matching", "multipleOf": "a multiple of"}
     bounds = [f"{sign} {schema[name]}" for name, sign in signs.items() if name in schema]
-    bounds += ["not empty"] if schema.get("minLength") else []
+    bounds += ["not empty"] if schema.get("minLength") or schema.get("minItems") else []
+    bounds += ["each entry once"] if schema.get("uniqueItems") else []
     return " ".join([names.get(schema.get("type", ""), "valid"), ", ".join(bounds)]).strip()
