@@ -273,7 +273,7 @@ def test_an_experiment_without_the_folder_is_told_where_it_is(tmp_path):
 
 def test_a_folder_without_videos_is_an_error_that_names_the_extensions(tmp_path):
     (tmp_path / "raw").mkdir()
-    with pytest.raises(NothingUsable, match=r"\.mp4, \.mpg.*no files at all") as caught:
+    with pytest.raises(NothingUsable, match=r"\.mp4, \.mpg.*it holds no file") as caught:
         main(workspace(tmp_path, tmp_path / "raw"))
     assert caught.value.exit_code == 2
     (tmp_path / "raw" / "a.jpg").touch()

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+import onscreen
 from onscreen.console import console, set_up_logging
 from onscreen.errors import OnscreenError
 
@@ -27,7 +28,14 @@ STAGES = {
     "evaluate": "Score both models on people they have never seen and write the report.",
 }
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=onscreen.__doc__)
+
+
+@app.callback(invoke_without_command=True)
+def _top(version: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
+    if version:
+        Console().print(onscreen.__version__)
+        raise typer.Exit
 
 
 def _stage_command(stage: str) -> Callable[[], None]:
@@ -105,7 +113,12 @@ def sample(
     messages = {
         "made": f"{outcome.written} sample clips made, {outcome.clips} in {folder}; scores on them mean nothing",
         "reused": f"reused: the {outcome.clips} sample clips in {folder}; scores on them mean nothing",
-        "kept": f"using the {outcome.clips} videos in {folder}; nothing was added",
+        "kept": f"using the {outcome.clips} videos in {folder}; nothing was added"
+        + (
+            ". Sample clips are among them: delete sample_*.mp4 and sample.json there"
+            if (folder / "sample.json").is_file()
+            else ""
+        ),
     }
     console.print(messages[outcome.state], highlight=False)
 
@@ -132,19 +145,22 @@ def run_on_folder(
 @app.command("show")
 def show_results() -> None:
     """Print the results of the last pass and where the report and the MLflow UI are."""
-    from onscreen.summary import summary
+    from onscreen.summary import places, summary
     from onscreen.workspace import Workspace
 
-    Console().print(summary(Workspace.open()))
+    workspace = Workspace.open()
+    Console().print(*summary(workspace), sep="\n")
+    Console(soft_wrap=True).print(*places(workspace), sep="\n", highlight=False)
 
 
 @app.command()
 def check() -> None:
-    """Check params.yaml: every key, type and range."""
+    """Check params.yaml: every key, type and range, and that the folder of data.raw is there."""
     from onscreen.store import write_json
     from onscreen.workspace import Workspace
 
     workspace = Workspace.open()
+    workspace.require_raw()
     write_json(workspace.reports / "params_checked.json", {"params.yaml": "valid"})
     console.print("params.yaml is valid")
 

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from onscreen.cli import STAGES
-from onscreen.errors import InputError
-from onscreen.lineage import flatten
+from onscreen.errors import InputError, ToolError
+from onscreen.lineage import flatten, require_up_to_date
 from onscreen.store import read_json
 from onscreen.workspace import Workspace
 
 _WAYS = {"face_to_voice": "face → voice", "voice_to_face": "voice → face"}
 
 
-def summary(workspace: Workspace) -> RenderableType:
-    """Two tables, the stages and the scores of both models, and the places to look at next.
+def summary(workspace: Workspace) -> list[RenderableType]:
+    """Two tables, the stages and the scores of both models.
 
     Raises InputError when no stage has run yet.
     """
@@ -27,14 +26,15 @@ def summary(workspace: Workspace) -> RenderableType:
     found = {stage: read_json(folder / f"{stage}.json") for stage in STAGES if (folder / f"{stage}.json").is_file()}
     if not found:
         raise InputError(f"{folder} holds no metrics: nothing ran here yet. Run `make demo` or `dvc repro` first.")
-    return Group(_stages(found), *_scores(found.get("evaluate", {})), _places(workspace))
+    return [_stages(found), *_scores(found.get("evaluate", {}))]
 
 
 def _stages(found: dict[str, dict[str, Any]]) -> Table:
     table = Table("stage", "status", "numbers", "rejects", title="The pass")
     for stage, metrics in found.items():
-        numbers = {name: value for name, value in metrics.items() if isinstance(value, int | float) and value == value}
-        shown = "" if stage == "evaluate" else "  ".join(f"{name} {_short(value)}" for name, value in list(numbers.items())[:6])
+        numbers = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
+        numbers |= {name: metrics["labels"][name] for name in ("pairwise_f1",) if name in metrics.get("labels", {})}
+        shown = "" if stage == "evaluate" else "  ".join(f"{name} {_short(value)}" for name, value in numbers.items())
         rejects = "  ".join(f"{name} {count}" for name, count in flatten(metrics.get("rejects", {})))
         table.add_row(stage, str(metrics.get("status", "")), shown, rejects)
     return table
@@ -77,12 +77,18 @@ def _short(value: float) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
-def _places(workspace: Workspace) -> Text:
-    sample = (workspace.raw / "sample.json").is_file()
-    lines = [
-        "These are sample clips: the scores mean nothing but that the pipeline runs." if sample else "",
+def places(workspace: Workspace) -> list[str]:
+    """Where to look next, and what to know before believing the tables: one line each."""
+    lines = []
+    if (workspace.raw / "sample.json").is_file():
+        lines.append(f"{workspace.raw} holds sample clips: scores mean nothing but that the pipeline runs.")
+    try:
+        require_up_to_date(workspace.root)
+    except ToolError as stale:
+        lines.append(f"Beware: {stale} The tables mix passes.")
+    return [
+        *lines,
         f"Report:   {workspace.reports / 'report.html'}",
         f"Rejects:  {workspace.root / 'data'}/*/rejects.parquet",
         f"MLflow:   mlflow ui --backend-store-uri sqlite:///{workspace.home / 'mlflow.db'}",
     ]
-    return Text("\n".join(line for line in lines if line))

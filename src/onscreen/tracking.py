@@ -46,7 +46,7 @@ def training_run(workspace: Workspace, stage: str, params: dict[str, Any]) -> It
     """
     client, experiment = connect(workspace.home)
     tags = {"onscreen.kind": "training", "onscreen.stage": stage, "onscreen.params": params_digest(params), **_dvc_tags()}
-    run = client.create_run(experiment, run_name=stage, tags=tags)
+    run = client.create_run(experiment, run_name=" ".join([stage, os.environ.get("DVC_EXP_NAME", "")]).strip(), tags=tags)
     _log_batch(client, run.info.run_id, params=dict(flatten(params)))
 
     def write(metrics: dict[str, float], step: int) -> None:
@@ -92,7 +92,7 @@ def _record(client: MlflowClient, experiment: str, found: Pass, workspace: Works
     tags = {"onscreen.kind": "pass", "onscreen.params": params_digest(found.params)}
     tags |= {"DVC_EXP_NAME": found.name, "DVC_EXP_BASELINE_REV": found.baseline}
     tags |= {f"md5.{_safe(path)}": md5 for path, md5 in found.md5s().items()}
-    run = client.create_run(experiment, run_name=f"pass {found.name} {found.digest[:8]}", tags=tags)
+    run = client.create_run(experiment, run_name=f"pass {found.name}, from {found.baseline[:7]}", tags=tags)
     run_id = run.info.run_id
     numbers = {name: value for name, value in flatten(found.metrics) if isinstance(value, int | float)}
     _log_batch(client, run_id, params=dict(flatten(found.params)), metrics=numbers)

@@ -11,6 +11,7 @@ from typing import Any
 from onscreen.cache import FileHashes, ItemCache
 from onscreen.config import Params, load_params
 from onscreen.engine import Engine
+from onscreen.errors import InputError
 from onscreen.store import write_json
 
 
@@ -35,6 +36,21 @@ class Workspace:
     def raw(self) -> Path:
         """The input folder; a relative data.raw is relative to the checkout."""
         return self.root / self.params.data.raw
+
+    def require_raw(self) -> Path:
+        """The input folder; raises InputError that says what is wrong with data.raw and what to do."""
+        raw, named = self.raw, self.params.data.raw
+        if raw.is_dir():
+            return raw
+        if raw.exists():
+            raise InputError(f"data.raw = {named} is a file: {raw}. It must be a folder of videos.")
+        in_home = self.home / named
+        if self.home != self.root and in_home.is_dir():
+            raise InputError(
+                f"data.raw = {named} is not in this experiment's own checkout ({self.root}), because neither git nor DVC knows its "
+                f"files. Run `dvc add {named}`, commit {named}.dvc, or set data.raw to the absolute path {in_home}"
+            )
+        raise InputError(f"data.raw = {named}: there is no folder {raw}. Put videos there, or name your folder in params.yaml.")
 
     @property
     def prepared(self) -> Path:

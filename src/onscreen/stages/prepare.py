@@ -188,7 +188,7 @@ def _flags(source: Source, probe: Probe, measured: Item, cut: _Cut) -> Iterator[
 
 def main(workspace: Workspace) -> None:
     """Write data/prepared, metrics and plots. Raises InputError without a folder, NothingUsable without a usable video."""
-    raw = _raw_folder(workspace)
+    raw = workspace.require_raw()
     found = find_videos(raw, workspace.params.data.video_extensions)
     if not found.videos:
         raise NothingUsable(_no_videos(workspace, raw, found))
@@ -212,30 +212,12 @@ def main(workspace: Workspace) -> None:
         raise NothingUsable(_nothing_usable(raw, rejects))
 
 
-def _raw_folder(workspace: Workspace) -> Path:
-    """data.raw as it was meant; raises InputError that says what is wrong with it and what to do."""
-    raw, named = workspace.raw, workspace.params.data.raw
-    if raw.is_dir():
-        return raw
-    if raw.exists():
-        raise InputError(f"data.raw = {named} is a file: {raw}. It must be a folder of videos.")
-    in_home = workspace.home / named
-    if workspace.home != workspace.root and in_home.is_dir():
-        raise InputError(
-            f"data.raw = {named} is not in this experiment's own checkout ({workspace.root}), because neither git nor DVC knows its "
-            f"files. Run `dvc add {named}` once, or set data.raw to the absolute path {in_home}"
-        )
-    raise InputError(
-        f"data.raw = {named}: there is no folder {raw}. Put videos there, or set data.raw in params.yaml to your folder."
-    )
-
-
 def _no_videos(workspace: Workspace, raw: Path, found: Found) -> str:
     extensions = ", ".join(workspace.params.data.video_extensions)
     seen = Counter(PurePosixPath(path).suffix.lower() or "no extension" for path in found.others).most_common(5)
-    there = ", ".join(f"{count} of {kind}" for kind, count in seen) or "no files at all"
+    there = ", ".join(f"{count} of {kind}" for kind, count in seen) or "no file"
     closed = f", and folders that may not be listed: {', '.join(found.closed)}" if found.closed else ""
-    return f"data.raw = {raw} holds no video: none of {extensions} (data.video_extensions), but {there}{closed}."
+    return f"data.raw = {raw} holds no video: none of {extensions} (data.video_extensions); it holds {there}{closed}."
 
 
 def _hashed(workspace: Workspace, raw: Path, videos: list[str]) -> tuple[list[Source], list[Reject]]:
@@ -307,4 +289,4 @@ def _nothing_usable(raw: Path, rejects: list[Reject]) -> str:
     codes = Counter(reject.code for reject in rejects)
     reasons = ", ".join(f"{count} {code}" for code, count in codes.most_common())
     first = "\n".join(f"  {reject.code}: {reject.detail}" for reject in rejects[:5])
-    return f"none of the {len(rejects)} videos in {raw} can be used ({reasons}); data/prepared/rejects.parquet holds each reason:\n{first}"
+    return f"none of the {len(rejects)} videos in {raw} can be used ({reasons}); rejects.parquet holds each reason:\n{first}"

@@ -48,9 +48,9 @@ def assign(params: Split, identities: Iterable[Identity], ledger: Mapping[str, L
                 detail = f"data/ledger.csv puts faces of this person on {' and '.join(sorted(known))}; correct its rows"
                 yield Reject(name, STAGE, "voice", "two_sides", detail, {"faces": float(count)})
         elif known:
-            side, reason = known.pop(), "ledger"
+            side, reason = known.pop(), ""
         else:
-            side, reason = side_of(first, params), "hash"
+            side, reason = side_of(first, params), ""
         for row in rows:
             yield SplitRow(row.face_id, row.clip_id, row.identity_id, side, reason)
 
@@ -107,7 +107,8 @@ def main(workspace: Workspace) -> None:
     faces = read_table(workspace.faces / "faces.parquet", Face)
     clips = read_table(workspace.prepared / "clips.parquet", Clip)
     params = workspace.params
-    rows = list(assign(params.split, identities, read_ledger(workspace.ledger)))
+    ledger = read_ledger(workspace.ledger)
+    rows = list(assign(params.split, identities, ledger))
     splits = [row for row in rows if isinstance(row, SplitRow)]
     voices = usable_voices(clips, faces, params.voices.min_speech_s)
     made = list(pair(splits, {face.face_id: face for face in faces}, voices))
@@ -117,7 +118,10 @@ def main(workspace: Workspace) -> None:
         write_table(folder / "splits.parquet", SplitRow, splits)
         write_table(folder / "pairs.parquet", Pair, pairs)
         write_table(folder / "rejects.parquet", Reject, rejects)
-    counts = _counts(splits, pairs)
+    counts = {
+        **_counts(splits, pairs),
+        "people_by_ledger": len({row.identity_id for row in identities if row.face_key in ledger}),
+    }
     workspace.write_metrics(STAGE, {"status": "ok" if splits else "no people", **counts, "rejects": _codes(rejects)})
     with atomic_folder(workspace.plots(STAGE)) as folder:
         write_json(folder / "people.json", [{"side": side, "people": count} for side, count in counts["people"].items()])
@@ -129,7 +133,6 @@ def _counts(splits: Sequence[SplitRow], pairs: Sequence[Pair]) -> dict[str, Any]
         "people": dict(sorted(Counter(side for _, side in people).items())),
         "pairs": dict(sorted(Counter(row.split for row in pairs).items())),
         "same_source_pairs": sum(row.same_source for row in pairs),
-        "people_by_ledger": len({row.identity_id for row in splits if row.reason == "ledger"}),
     }
 
 
