@@ -8,7 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, TimeoutError
 from dataclasses import dataclass
 from itertools import islice
@@ -48,10 +48,11 @@ class Engine:
         """
         missing = [job for job in jobs if not self.cache.has(job.key)]
         verdicts = self._verdicts(progress(label, self._run(function, missing, self._most_workers), len(missing), of=len(jobs)))
-        again = [job for job in missing if job.key in verdicts and verdicts[job.key].code in _WORTH_ANOTHER_TRY]
+        lost = [job for job in missing if job.key in verdicts and not self.cache.has(job.key)]
+        again = [job for job in lost if verdicts[job.key].code in _WORTH_ANOTHER_TRY]
         if again:
             verdicts |= self._verdicts(progress(f"{label}, once more", self._run(function, again, 1), len(again), of=len(again)))
-        self._warn(label, [job for job in missing if job.key in verdicts], verdicts)
+        _warn(label, [verdicts[job.key].code for job in lost if not self.cache.has(job.key)])
         for job in jobs:
             found = self.cache.get(job.key) or verdicts.get(job.key)
             yield found if found is not None else self._again(function, job)
@@ -63,18 +64,6 @@ class Engine:
     def _verdicts(self, results: Iterable[tuple[Job, Rejected | None]]) -> dict[str, Rejected]:
         """Why jobs have no item, by key, all results once taken."""
         return {job.key: verdict for job, verdict in results if verdict is not None}
-
-    def _warn(self, label: str, jobs: Sequence[Job], verdicts: Mapping[str, Rejected]) -> None:
-        """Name how many were lost to what may pass: those that failed and have no verdict in the cache."""
-        lost = Counter(verdicts[job.key].code for job in jobs if not self.cache.has(job.key))
-        if lost:
-            reasons = ", ".join(f"{count} {code}" for code, count in sorted(lost.items()))
-            log.warning(
-                "%s: %d lost (%s). DVC takes the stage as done; `dvc repro -f <stage>` tries them again",
-                label,
-                lost.total(),
-                reasons,
-            )
 
     def _again(self, function: Callable[[Any], Item], job: Job) -> Item | Rejected:
         """Measure an item whose cached file turned out to be damaged."""
@@ -122,6 +111,14 @@ class Engine:
             return Rejected("crashed", f"the process measuring it died ({error})", {"exit_code": float(error.exitcode or 0)})
         except Exception as error:  # whatever a codec or a model raises about one item must not end the others
             return Rejected("failed", f"{type(error).__name__}: {error}"[:500])
+
+
+def _warn(label: str, lost: Sequence[str]) -> None:
+    """Say how many items were lost to what may pass, and the way to try again. lost: a reason code each."""
+    if lost:
+        reasons = ", ".join(f"{count} {code}" for code, count in sorted(Counter(lost).items()))
+        advice = "DVC takes the stage as done; `dvc repro -f <stage>` tries them again"
+        log.warning("%s: %d lost (%s). %s", label, len(lost), reasons, advice)
 
 
 def _measure(function: Callable[[Any], Item], job: Job, cache: ItemCache) -> Rejected | None:
