@@ -13,7 +13,8 @@ from onscreen.config import Params
 REPO = Path(__file__).parents[1]
 YAML_STAGES = YAML(typ="safe").load((REPO / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 # What moves bytes and processes about; a result does not depend on it. tracking is told, never asked.
-CORE = {"cache", "cli", "config", "console", "engine", "errors", "lineage", "naming", "records", "store", "tracking", "workspace"}
+CORE = {"cache", "cli", "config", "console", "engine", "errors", "lineage", "store", "tracking", "workspace"}
+BESIDE = {"weights": "weights.toml", "report.page": "report/page.html.jinja"}  # files that a module reads
 
 
 def modules_of(stage):
@@ -25,6 +26,9 @@ def modules_of(stage):
         if name in seen or name.removeprefix("onscreen.") in CORE or spec is None or spec.origin is None:
             continue
         seen[name] = Path(spec.origin)
+        beside = BESIDE.get(name.removeprefix("onscreen."))
+        if beside:
+            seen[beside] = REPO / "src" / "onscreen" / beside
         todo += _imports(seen[name].read_text(encoding="utf-8"))
     return {path.relative_to(REPO) for path in seen.values() if path.name != "__init__.py"}
 
