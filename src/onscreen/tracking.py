@@ -10,12 +10,14 @@ import contextlib
 import io
 import os
 import re
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from onscreen.console import log
@@ -142,14 +144,16 @@ def _log_model(run_id: str, root: Path, path: str, name: str) -> str:
     import mlflow
 
     package = Path(__file__).parent
+    private = shutil.ignore_patterns("last", "rejects.parquet")  # what only resuming needs, and what names clips and people
     advice = (
         io.StringIO()
     )  # MLflow asks for an input example and type hints, past every filter; the signature says what they would
-    with mlflow.start_run(run_id=run_id), contextlib.redirect_stderr(advice):
+    with mlflow.start_run(run_id=run_id), TemporaryDirectory() as folder, contextlib.redirect_stderr(advice):
+        shutil.copytree(root / path, Path(folder) / "model", ignore=private)
         logged = mlflow.pyfunc.log_model(
             name=path.split("/")[1],
             python_model=str(package / "matching" / "serving.py"),
-            artifacts={"model": str(root / path)},
+            artifacts={"model": str(Path(folder) / "model")},
             code_paths=[str(package)],
             signature=_signature(read_json(root / path / "config.json")["voice_tower"]["kind"]),
             pip_requirements=[f"{library}=={version(library).split('+')[0]}" for library in SERVING],

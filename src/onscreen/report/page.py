@@ -79,7 +79,14 @@ def render(data: Data, models: Sequence[Mapping[str, Any]], metrics: Mapping[str
     return template.render(data=data, models=models, status=metrics["status"], shown=data.people[:MOST_PEOPLE], scope_of=SCOPES)
 
 
-SCOPES = {"clip": "the clip", "voice": "its voice", "face": "its face", "dance": "its dance", "hq": "its place in the HQ tree"}
+SCOPES = {
+    "clip": "the clip",
+    "part": "a part of it",
+    "voice": "its voice",
+    "face": "its face",
+    "dance": "its dance",
+    "hq": "its place in the HQ tree",
+}
 
 
 def _model(root: Path, name: str, figures: Mapping[str, Any], curves: Curves | None) -> dict[str, Any]:

@@ -21,7 +21,8 @@ from onscreen.media.probe import Probe
 from onscreen.naming import clip_ids, cut_id, file_stem
 from onscreen.records import Clip, Reject
 from onscreen.store import atomic_folder, write_table
-from onscreen.voices.speech import LIBRARIES, RATE_HZ, WEIGHTS, measure_video, speech_segments
+from onscreen.voices.speech import LIBRARIES, WEIGHTS, measure_video, speech_segments
+from onscreen.voices.waveform import RATE_HZ
 from onscreen.weights import digest_of, ensure
 from onscreen.workspace import Workspace
 

@@ -16,9 +16,9 @@ from onscreen.errors import Rejected
 from onscreen.media.audio import Audio, decode_audio, to_int16
 from onscreen.media.probe import Probe, probe
 from onscreen.store import as_json
+from onscreen.voices.waveform import RATE_HZ
 from onscreen.weights import path_of
 
-RATE_HZ = 16000
 WINDOW = 512  # samples the network judges at a time: 32 ms
 WEIGHTS = "silero_vad"  # name in weights.toml
 MODEL_FILE = "silero_vad_16k_sequence.onnx"
