@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,10 @@ def test_metrics_hold_scores_of_main_people_and_the_margin() -> None:
     assert counts["distances"]["smallest_across"] == pytest.approx(1 - np.cos(np.radians(1)), abs=1e-6)
     assert counts["labels"]["pairwise_f1"] == 1
     assert counts["labels"]["clips"] == 3
+    assert metrics(Dedupe(), 0.1, faces, found, [], {**labels, "gone.mp4": "dora"})["labels"]["files_without_face"] == 1
+    joined = [replace(row, group="one") for row in found]
+    assert metrics(Dedupe(), 0.1, faces, joined, [], labels)["labels"]["pairwise_f1"] == 1
+    assert metrics(Dedupe(), 0.1, faces, joined, [], labels)["labels_without_ledger"]["pairwise_f1"] < 1
     assert counts["labels"]["nmi"] == pytest.approx(1)
     assert counts["singleton_rate"] == pytest.approx(2 / 3)
     assert "labels" not in metrics(Dedupe(), 0.1, faces, found, [], {})

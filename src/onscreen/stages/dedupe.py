@@ -154,8 +154,13 @@ def metrics(
         "distances": _margin(faces, identities),
         "rejects": dict(Counter(f"{reject.scope}.{reject.code}" for reject in rejects)),
     }
-    scores = _label_scores([(row.source, row.identity_id) for row in identities if _is_main(row)], labels)
-    return counts | ({"labels": scores} if scores else {})
+    mains = [row for row in identities if _is_main(row)]
+    scores = _label_scores([(row.source, row.identity_id) for row in mains], labels)
+    if not scores:
+        return counts
+    missing = float(len(labels.keys() - {row.source for row in mains}))
+    without_ledger = _label_scores([(row.source, row.group) for row in mains], labels)  # what the threshold alone does
+    return counts | {"labels": {**scores, "files_without_face": missing}, "labels_without_ledger": without_ledger}
 
 
 def _is_main(row: Identity) -> bool:
