@@ -36,9 +36,9 @@ def test_every_shipped_line_with_a_number_says_what_it_means():
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ({"dedupe": {"threshold": 3.5}}, ["dedupe.threshold", "3.5", '"auto"', "<= 2"]),
+        ({"dedupe": {"threshold": 3.5}}, ["dedupe.threshold", "3.5", '"auto"', "< 2"]),
         ({"dedupe": {"treshold": 0.1}}, ["dedupe.treshold", "not a key", "threshold"]),
-        ({"faces": {"detector": "haar"}}, ["faces.detector", '"haar"', "mediapipe, dlib, opencv"]),
+        ({"faces": {"detector": "haar"}}, ["faces.detector", '"haar"', "mediapipe, dlib, dlib_cnn, opencv, ssd"]),
         ({"faces": {"frames_per_clip": "5"}}, ["faces.frames_per_clip", '"5"', "whole number", ">= 1"]),
         ({"train_hq": {"learning_rate": "abc"}}, ["train_hq.learning_rate", '"abc"', "<= 1"]),
         ({"split": {"val": 0.6, "test": 0.6}}, ["split", "val + test", "1.2"]),

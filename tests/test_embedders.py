@@ -3,7 +3,7 @@ import numpy as np
 
 from face_cases import astronaut, detector, embedder, five_of_six, six_people
 from onscreen.faces.embedders import embed, pool
-from onscreen.faces.identity import auto_threshold
+from onscreen.faces.thresholds import auto_threshold
 
 
 def _embed(image: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from face_cases import empty_video, portrait_video
 from onscreen.cache import Item
 from onscreen.config import Faces, parse_params
 from onscreen.errors import Rejected
-from onscreen.faces.identity import auto_threshold
+from onscreen.faces.thresholds import auto_threshold
 from onscreen.ledger import write_ledger
 from onscreen.records import Clip, Face, Reject
 from onscreen.stages import extract_faces, prepare

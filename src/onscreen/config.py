@@ -29,7 +29,7 @@ Distinct = Annotated[
     tuple[Entry, ...], Field(min_length=1, json_schema_extra={"uniqueItems": True}), AfterValidator(_without_repeats)
 ]
 Unit = Annotated[float, Field(ge=0, le=1)]
-Cosine = Annotated[float, Field(gt=0, le=2)]
+Cosine = Annotated[float, Field(gt=0, lt=2)]
 
 
 class Section(BaseModel):
@@ -75,22 +75,39 @@ class Voices(Section):
 
 
 class Faces(Section):
-    detector: Literal["mediapipe", "dlib", "opencv"] = "mediapipe"
-    embedder: Literal["Dlib"] = "Dlib"
-    frames: Literal["first", "keyframes"] = "keyframes"
+    detector: Literal["mediapipe", "dlib", "dlib_cnn", "opencv", "ssd", "mtcnn", "retinaface", "retinaface_s", "yunet"] = (
+        "mediapipe"
+    )
+    embedder: Literal[
+        "Dlib", "Facenet", "Facenet512", "VGG-Face", "OpenFace", "DeepID", "ArcFace", "SFace", "buffalo_l", "buffalo_s"
+    ] = "Dlib"
+    frames: Literal["first", "keyframes", "uniform"] = "keyframes"
     frames_per_clip: Annotated[int, Field(ge=1, le=100)] = 5
     keep: Literal["largest", "all"] = "largest"
     min_score: Unit = 0.5
     min_interocular_px: Annotated[float, Field(ge=0)] = 16.0
     min_presence: Unit = 0.5
     min_mouth_width: Unit = 0.65
+    min_sharpness: Annotated[float, Field(ge=0)] = 0.0
+    min_exposure: Unit = 0.0
+    max_exposure: Unit = 1.0
+    min_dynamic_range: Unit = 0.0
+    max_yaw: Annotated[float, Field(ge=0, le=90)] = 90.0
+    max_pitch: Annotated[float, Field(ge=0, le=90)] = 90.0
+    max_roll: Annotated[float, Field(ge=0, le=180)] = 180.0
+    min_completeness: Unit = 0.0
     crop_px: Annotated[int, Field(ge=64, le=1024)] = 256
     crop_margin: Annotated[float, Field(ge=0, le=2)] = 0.4
+
+
+class Storage(Section):
+    layout: Literal["folders", "shards"] = "folders"
 
 
 class Dedupe(Section):
     method: Literal["average_link", "connected", "greedy"] = "average_link"
     threshold: Literal["auto"] | Cosine = "auto"
+    review_band: Annotated[float, Field(ge=0, lt=1)] = 0.2
 
 
 class Split(Section):
@@ -166,6 +183,7 @@ class Params(Section):
     prepare: Prepare = Prepare()
     voices: Voices = Voices()
     faces: Faces = Faces()
+    storage: Storage = Storage()
     dedupe: Dedupe = Dedupe()
     split: Split = Split()
     hq: Hq = Hq()

@@ -107,6 +107,35 @@ class Face:
 
 
 @dataclass(frozen=True)
+class View:
+    """One face in one sampled frame of one clip, as measured: data/faces/views.parquet. Thresholds are applied to these.
+
+    frame: index of the sampled frame. time_s: of it, from the clip's start. person: whom the view belongs to, 0 = the clip's
+    main person. pooled: whether it takes part in the person's embedding. The other columns: as in Face;
+    mouth_width: width of the mouth over the distance of the eyes.
+    """
+
+    clip_id: str
+    person: int
+    frame: int
+    time_s: float
+    box: tuple[float, ...]
+    landmarks: tuple[float, ...]
+    score: float
+    interocular_px: float
+    sharpness: float
+    exposure: float
+    dynamic_range: float
+    yaw: float
+    pitch: float
+    roll: float
+    completeness: float
+    mouth_width: float
+    quality: float
+    pooled: bool
+
+
+@dataclass(frozen=True)
 class Identity:
     """Which person a face is: data/identities/identities.parquet, one row a face.
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from onscreen.faces.clustering import average_link
 from onscreen.faces.detectors import overlap
-from onscreen.faces.identity import auto_threshold, average_link
+from onscreen.faces.thresholds import auto_threshold
 
 _HOLDS_STILL = 0.5  # two frames' faces at the same place count as that much nearer; people move less than they turn
 

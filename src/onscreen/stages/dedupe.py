@@ -13,7 +13,9 @@ import numpy as np
 from onscreen.config import Dedupe, Faces
 from onscreen.errors import MixedModelsError
 from onscreen.faces.agreement import agreement, read_labels
-from onscreen.faces.identity import Merge, auto_threshold, close_pairs, cluster, name_clusters, representative, strays, together
+from onscreen.faces.clustering import close_pairs, cluster
+from onscreen.faces.identity import Merge, name_clusters, representative, strays, together
+from onscreen.faces.thresholds import auto_threshold
 from onscreen.ledger import LedgerRow, read_ledger
 from onscreen.naming import SEPARATOR, file_stem
 from onscreen.records import Face, Identity, Reject

@@ -21,8 +21,9 @@ from onscreen.cache import Item, code_digest, item_key
 from onscreen.config import Faces, M2p, Params, Split
 from onscreen.engine import Job
 from onscreen.errors import Rejected
+from onscreen.faces.clustering import cluster
 from onscreen.faces.embedders import pool
-from onscreen.faces.identity import auto_threshold, cluster
+from onscreen.faces.thresholds import auto_threshold
 from onscreen.records import Clip, Face, Reject, SplitRow
 from onscreen.stages.m2p_clip import EMBEDDER, LOOK_MODELS, SAMPLE_MODELS, DanceClip, look_for_body, measure_dance
 from onscreen.stages.m2p_output import SIDES, Dance, Dancer, Sample, metadata, metrics, write_plots, write_sample
@@ -50,7 +51,7 @@ class People:
     def who(self, dance: Dance) -> SplitRow | None:
         """The person whose face is nearest to the dancer's, if near enough to be the same.
 
-        Held to the threshold of the one that pools more frames, the stricter one (faces/identity.py).
+        Held to the threshold of the one that pools more frames, the stricter one (faces/thresholds.py).
         """
         if dance.embedding is None or not self.faces:
             return None
