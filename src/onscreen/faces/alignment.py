@@ -8,17 +8,20 @@ import numpy as np
 from onscreen.faces.detectors import Detection
 
 
-def aligned_crop(image: np.ndarray, face: Detection, side_px: int, margin: float) -> tuple[np.ndarray, float]:
+def aligned_crop(
+    image: np.ndarray, face: Detection, side_px: int, margin: float, *, level: bool = True
+) -> tuple[np.ndarray, float]:
     """The face upright on its eyes, and how much of the crop the image covers.
 
-    image: (H, W, 3) uint8 RGB. margin: of the box's larger side, added on every side.
+    image: (H, W, 3) uint8 RGB. margin: of the box's larger side, added on every side. level: False leaves the face as it leans.
     Returns (side_px, side_px, 3) uint8 RGB, black where the crop reaches out of the image, and completeness 0-1.
     """
     x, y, width, height = face.box
     reach = max(width, height) * (1 + 2 * margin)
     image, shrunk = _shrunk(image, reach / side_px)
     across = face.landmarks[1] - face.landmarks[0]
-    turn = cv2.getRotationMatrix2D((0.0, 0.0), float(np.degrees(np.arctan2(across[1], across[0]))), side_px / reach / shrunk)
+    lean = float(np.degrees(np.arctan2(across[1], across[0]))) if level else 0.0
+    turn = cv2.getRotationMatrix2D((0.0, 0.0), lean, side_px / reach / shrunk)
     centre = np.array([x + width / 2, y + height / 2]) * shrunk
     turn[:, 2] = side_px / 2 - turn[:, :2] @ centre
     size = (side_px, side_px)

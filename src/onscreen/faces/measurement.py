@@ -5,7 +5,7 @@ No threshold is applied here, so that changing one decodes nothing (stages/extra
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -20,7 +20,7 @@ from onscreen.faces.alignment import aligned_crop
 from onscreen.faces.detectors import Detection, Detector
 from onscreen.faces.embedders import Embedder, embed
 from onscreen.faces.quality import measure_quality
-from onscreen.media.video import sample_frames
+from onscreen.media.video import Frame, sample_frames
 
 _JPEG_QUALITY = 95
 
@@ -39,6 +39,7 @@ class ClipFaces:
     crop_px: int
     crop_margin: float
     files: Mapping[str, Path]
+    level_crop: bool = True  # False: crops are not turned onto the eyes
 
 
 def measure_faces(clip: ClipFaces) -> Item:
@@ -49,8 +50,12 @@ def measure_faces(clip: ClipFaces) -> Item:
     arrays: embeddings (N, D) float32, L2 = 1; crop_<i>: the i-th face's aligned crop, JPEG bytes.
     Raises Rejected when no frame decodes.
     """
+    return measure_frames(clip, sample_frames(clip.path, clip.start_s, clip.end_s, clip.frames_per_clip, clip.frames))
+
+
+def measure_frames(clip: ClipFaces, frames: Sequence[Frame]) -> Item:
+    """measure_faces, of frames that are decoded already."""
     detect, embedder = _models(clip.detector, clip.embedder, tuple(sorted(clip.files.items())))
-    frames = sample_frames(clip.path, clip.start_s, clip.end_s, clip.frames_per_clip, clip.frames)
     found = [(index, frame.image, face) for index, frame in enumerate(frames) for face in detect(frame.image)]
     embeddings = [embed(embedder, image, face) for _, image, face in found]
     arrays = {f"crop_{number}": _crop(clip, image, face) for number, (_, image, face) in enumerate(found)}
@@ -67,7 +72,7 @@ def _models(detector: str, embedder: str, files: tuple[tuple[str, Path], ...]) -
 
 
 def _crop(clip: ClipFaces, image: np.ndarray, face: Detection) -> np.ndarray:
-    crop, _ = aligned_crop(image, face, clip.crop_px, clip.crop_margin)
+    crop, _ = aligned_crop(image, face, clip.crop_px, clip.crop_margin, level=clip.level_crop)
     return np.asarray(cv2.imencode(".jpg", crop[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1])
 
 
