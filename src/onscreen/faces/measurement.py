@@ -5,7 +5,7 @@ No threshold is applied here, so that changing one decodes nothing (stages/extra
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -53,10 +53,12 @@ def measure_faces(clip: ClipFaces) -> Item:
     return measure_frames(clip, sample_frames(clip.path, clip.start_s, clip.end_s, clip.frames_per_clip, clip.frames))
 
 
-def measure_frames(clip: ClipFaces, frames: Sequence[Frame]) -> Item:
-    """measure_faces, of frames that are decoded already."""
+def measure_frames(
+    clip: ClipFaces, frames: Sequence[Frame], look: Callable[[Detector, np.ndarray], list[Detection]] = Detector.__call__
+) -> Item:
+    """measure_faces, of frames that are decoded already. look: how the detector is shown a frame."""
     detect, embedder = _models(clip.detector, clip.embedder, tuple(sorted(clip.files.items())))
-    found = [(index, frame.image, face) for index, frame in enumerate(frames) for face in detect(frame.image)]
+    found = [(index, frame.image, face) for index, frame in enumerate(frames) for face in look(detect, frame.image)]
     embeddings = [embed(embedder, image, face) for _, image, face in found]
     arrays = {f"crop_{number}": _crop(clip, image, face) for number, (_, image, face) in enumerate(found)}
     arrays["embeddings"] = np.array(embeddings, np.float32).reshape(len(found), embedder.dim)
