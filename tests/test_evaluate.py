@@ -23,6 +23,7 @@ from onscreen.matching.towers import FaceVoiceModel, TowerSpec
 from onscreen.records import Clip, Face, Pair, Reject
 from onscreen.stages import evaluate, hq, train_face_voice, train_hq
 from onscreen.stages.hq_items import PICTURE_MODELS, Picture, measure_picture
+from onscreen.storage import StoredFile
 from onscreen.store import read_table, write_json, write_table
 from onscreen.voices.embedders import VoiceTask, measure_voice
 from onscreen.voices.waveform import Speech
@@ -294,10 +295,10 @@ def test_an_untrained_model_is_at_chance_on_ten_real_people() -> None:
     folder = DATA / "face_voice" / "voxceleb1_10"
     names = sorted(path.stem for path in folder.glob("*.wav"))
     files = {file: path_of(name, file) for name in PICTURE_MODELS for file in weights(name).files}
-    faces = [measure_picture(Picture(folder / f"{name}.png", files)).arrays["embedding"] for name in names]
+    faces = [measure_picture(Picture(StoredFile(folder / f"{name}.png"), files)).arrays["embedding"] for name in names]
     voices = []
     for name in names:
-        speech = Speech(folder / f"{name}.wav", (0.0,), (soundfile.info(folder / f"{name}.wav").duration,))
+        speech = Speech(StoredFile(folder / f"{name}.wav"), (0.0,), (soundfile.info(folder / f"{name}.wav").duration,))
         voices.append(measure_voice(VoiceTask(speech, "resemblyzer", 5.0)).arrays["embedding"])
     links = tuple(Link(number, number, number, same_source=False) for number in range(10))
     pairs = PairSet(tuple(names), faces, voices, links, tuple(f"photo {name}" for name in names), tuple(names))

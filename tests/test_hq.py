@@ -17,6 +17,7 @@ from onscreen.stages import hq
 from onscreen.stages.hq import Measured, TreeFile, run, write_tree
 from onscreen.stages.hq_items import PICTURE_MODELS, Picture, measure_picture
 from onscreen.stages.train_hq import commonest_bands, load_sides
+from onscreen.storage import StoredFile, storing
 from onscreen.store import read_table, write_json
 from onscreen.weights import model, path_of
 from real_data import DATA, needs_real_data
@@ -73,7 +74,8 @@ def test_what_cannot_be_measured_is_a_reject_of_the_hq_tree() -> None:
 def test_a_written_tree_has_the_published_layout_and_reads_back(tmp_path: Path) -> None:
     files = [TreeFile(f"p/{n}", "mel_spectrograms", f"c{n}", f"s{n}", mel(seed=n)) for n in range(3)]
     files += [TreeFile(f"p/{n}", "masked_faces", f"c{n}", f"s{n}", face("x", "y").result.arrays["jpeg"]) for n in range(3)]
-    write_tree(tmp_path, Hq(), files, {"p/0": "train", "p/1": "val", "p/2": "test"})
+    with storing(tmp_path, "folders") as save:
+        write_tree(tmp_path, save, Hq(), files, {"p/0": "train", "p/1": "val", "p/2": "test"})
     with (tmp_path / "vox1" / "vox1_meta.csv").open() as file:
         rows = list(csv.reader(file, delimiter="\t"))
     assert rows[0] == ["VoxCeleb1 ID", "VGGFace1 ID", "Gender", "Nationality", "Set"]
@@ -82,14 +84,15 @@ def test_a_written_tree_has_the_published_layout_and_reads_back(tmp_path: Path) 
     assert json.loads((tmp_path / "split.json").read_text())["vox1"] == {"train": ["p%2F0"], "val": ["p%2F1"], "test": ["p%2F2"]}
     tree = read_tree(tmp_path)
     assert [(person.name, person.side) for person in tree.people] == [("p%2F0", "train"), ("p%2F1", "val"), ("p%2F2", "test")]
-    assert np.array_equal(load_mel(tmp_path / tree.people[1].mels[0]), mel(seed=1))
+    assert np.array_equal(load_mel(tree.files.file(tree.people[1].mels[0])), mel(seed=1))
     assert tree.source_of(tree.people[1].mels[0]) == tree.source_of(tree.people[1].faces[0]) == "s1"
     assert tree.hop_ms == 10.0
 
 
 @needs_real_data
 def test_our_meta_file_has_the_columns_of_the_real_one(tmp_path: Path) -> None:
-    write_tree(tmp_path, Hq(), [], {})
+    with storing(tmp_path, "folders") as save:
+        write_tree(tmp_path, save, Hq(), [], {})
     real = (DATA / "face_voice" / "meta" / "vox1_meta.csv").read_text().splitlines()[0]
     assert (tmp_path / "vox1" / "vox1_meta.csv").read_text().splitlines()[0] == real
 
@@ -123,13 +126,13 @@ def test_a_tree_without_split_or_with_a_person_on_two_sides_is_an_error(tmp_path
 def test_an_array_that_is_no_spectrogram_is_refused(tmp_path: Path, content: np.ndarray) -> None:
     np.save(tmp_path / "x.npy", content)
     with pytest.raises(CorruptTable):
-        load_mel(tmp_path / "x.npy")
+        load_mel(StoredFile(tmp_path / "x.npy"))
 
 
 def test_an_object_array_is_never_unpickled(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.array([{}], object), allow_pickle=True)
     with pytest.raises(CorruptTable):
-        load_mel(tmp_path / "x.npy")
+        load_mel(StoredFile(tmp_path / "x.npy"))
 
 
 def test_a_tree_becomes_pairs_and_what_does_not_fit_is_counted(tmp_path: Path) -> None:
@@ -163,7 +166,7 @@ def test_a_face_is_embedded_alike_whatever_the_size_of_its_picture(tmp_path: Pat
     for side in (120, 256, 700):
         path = tmp_path / f"{side}.png"
         cv2.imwrite(str(path), cv2.resize(portrait(0)[..., ::-1], (side, side)))
-        vectors.append(measure_picture(Picture(path, files)).arrays["embedding"])
+        vectors.append(measure_picture(Picture(StoredFile(path), files)).arrays["embedding"])
     assert min(vectors[1] @ other for other in vectors) > 0.98
 
 
@@ -181,7 +184,7 @@ def test_the_stage_writes_the_tree_with_backgrounds_removed(tmp_path: Path) -> N
     assert masked.shape == (256, 256, 3)
     assert (masked[:20, :20] < 12).all()  # a corner is background
     assert masked[110:150, 110:150].mean() > 50  # the face is there
-    assert load_mel(workspace.hq / tree.people[0].mels[0]).shape[0] == 64
+    assert load_mel(tree.files.file(tree.people[0].mels[0])).shape[0] == 64
     metrics = json.loads((workspace.reports / "metrics" / "hq.json").read_text())
     assert metrics["status"] == "ok"
     assert metrics["people"] == {"train": 2, "val": 0, "test": 1}

@@ -3,7 +3,7 @@ import pytest
 
 from media_cases import beep_at, broken, onset_s, shifted, video
 from onscreen.errors import InputError, Rejected
-from onscreen.media.audio import Audio, decode_audio, loudness_lufs, read_wav, to_int16, write_wav
+from onscreen.media.audio import Audio, decode_audio, loudness_lufs, read_wav, to_int16, wav_bytes
 from real_data import DATA, needs_real_data
 
 
@@ -81,7 +81,7 @@ def test_a_time_beyond_the_soundtrack_is_a_named_reject(tmp_path):
 
 def test_wav_gives_back_what_was_written_to_16_bits(tmp_path):
     audio = beep_at(0.2, 1.0, 16000)
-    write_wav(tmp_path / "a.wav", audio)
+    (tmp_path / "a.wav").write_bytes(wav_bytes(audio))
     found = read_wav(tmp_path / "a.wav")
     assert found.rate_hz == 16000
     np.testing.assert_allclose(found.samples, audio.samples, atol=0.5 / 32768 + 1e-7)

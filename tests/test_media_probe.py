@@ -5,10 +5,10 @@ import pytest
 
 from media_cases import beep_at, broken, encoded, shifted, slideshow, turned, video
 from onscreen.errors import Rejected
-from onscreen.media.audio import write_wav
+from onscreen.media.audio import wav_bytes
 from onscreen.media.container import open_media
 from onscreen.media.probe import probe
-from onscreen.media.video import sample_frames
+from onscreen.media.sampling import sample_frames
 from real_data import DATA, needs_real_data
 
 
@@ -80,7 +80,7 @@ def test_a_reject_does_not_carry_the_place_of_the_file(tmp_path):
 
 
 def test_sound_in_a_video_container_has_no_video_stream(tmp_path):
-    write_wav(tmp_path / "a.wav", beep_at(0, 1))
+    (tmp_path / "a.wav").write_bytes(wav_bytes(beep_at(0, 1)))
     path = tmp_path / "a.mp4"
     with av.open(str(tmp_path / "a.wav")) as given, av.open(str(path), "w") as made:
         stream = made.add_stream("aac", rate=44100)

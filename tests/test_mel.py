@@ -7,6 +7,7 @@ import pytest
 import soundfile
 
 from onscreen.errors import Rejected
+from onscreen.storage import StoredFile
 from onscreen.voices.mel import MelTask, measure_mel, mel_power
 from onscreen.voices.waveform import Speech, read_speech
 from stage_cases import RATE, spoken
@@ -16,7 +17,7 @@ def task(tmp_path: Path, samples: np.ndarray, segments: list[tuple[float, float]
     path = tmp_path / "voice.wav"
     soundfile.write(path, samples, RATE, subtype="FLOAT")
     segments = [(0.0, len(samples) / RATE)] if segments is None else segments
-    speech = Speech(path, tuple(start for start, _ in segments), tuple(end for _, end in segments))
+    speech = Speech(StoredFile(path), tuple(start for start, _ in segments), tuple(end for _, end in segments))
     return MelTask(speech, **({"n_mels": 64, "win_ms": 25.0, "hop_ms": 10.0} | changes))
 
 
@@ -92,10 +93,10 @@ def test_sound_of_another_rate_or_no_sound_is_rejected(tmp_path: Path) -> None:
     for samples, rate, code in ((np.zeros(800), 8000, "wrong_rate"), (np.zeros((800, 2)), RATE, "wrong_rate")):
         soundfile.write(path, samples, rate)
         with pytest.raises(Rejected, match=code):
-            read_speech(Speech(path, (0.0,), (0.01,)))
+            read_speech(Speech(StoredFile(path), (0.0,), (0.01,)))
     path.write_text("no sound")
     with pytest.raises(Rejected, match="unreadable_audio"):
-        read_speech(Speech(path, (0.0,), (0.01,)))
+        read_speech(Speech(StoredFile(path), (0.0,), (0.01,)))
 
 
 def test_a_band_that_never_changes_is_0_and_counted(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import soundfile
 from sklearn.metrics import roc_auc_score
 
 from onscreen.errors import Rejected
+from onscreen.storage import StoredFile
 from onscreen.voices.embedders import VoiceTask, _embed, _starts, measure_voice
 from onscreen.voices.waveform import Speech
 from real_data import DATA, needs_real_data
@@ -16,7 +17,7 @@ from stage_cases import RATE, spoken
 
 def task(path: Path, samples: np.ndarray, window_s: float = 5.0) -> VoiceTask:
     soundfile.write(path, samples, RATE, subtype="FLOAT")
-    return VoiceTask(Speech(path, (0.0,), (len(samples) / RATE,)), "resemblyzer", window_s)
+    return VoiceTask(Speech(StoredFile(path), (0.0,), (len(samples) / RATE,)), "resemblyzer", window_s)
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
@@ -98,7 +99,9 @@ def test_ten_real_speakers_are_told_apart() -> None:
     vectors, people = [], []
     for path in files:
         seconds = soundfile.info(path).duration
-        vectors.append(measure_voice(VoiceTask(Speech(path, (0.0,), (seconds,)), "resemblyzer", 5.0)).arrays["embedding"])
+        vectors.append(
+            measure_voice(VoiceTask(Speech(StoredFile(path), (0.0,), (seconds,)), "resemblyzer", 5.0)).arrays["embedding"]
+        )
         people.append(path.parent.name)
     scores, same = np.array(vectors) @ np.array(vectors).T, np.equal.outer(people, people)
     upper = np.triu_indices(len(files), 1)

@@ -27,7 +27,7 @@ from onscreen.store import atomic_path
 
 PACKAGE = "onscreen"
 _NO_PART = {
-    f"onscreen.{name}" for name in ("cache", "console", "errors", "store", "weights")
+    f"onscreen.{name}" for name in ("cache", "console", "errors", "storage", "store", "weights")
 }  # they carry results, and change none
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from onscreen.config import Params, load_params
+from onscreen.config import Params, Storage, load_params
 from onscreen.errors import InputError, NothingUsable
 from onscreen.ledger import write_ledger
 from onscreen.records import Clip, Face, Identity, Reject
@@ -94,7 +94,8 @@ def _files(folder: Path) -> set[str]:
 
 def _workspace(source: Path, output: Path, settings: Path) -> Workspace:
     params = load_params(settings) if settings.is_file() else Params()
-    params = params.model_copy(update={"data": params.data.model_copy(update={"raw": str(source)})})
+    raw = params.data.model_copy(update={"raw": str(source)})
+    params = params.model_copy(update={"data": raw, "storage": Storage(layout="folders")})  # to look at, not to version
     root = output / ".onscreen" / "workspace"
     workspace = Workspace(root, root, params, output / ".onscreen" / "cache")
     write_ledger(workspace.ledger, {})

@@ -12,6 +12,7 @@ from onscreen.cache import FileHashes, ItemCache
 from onscreen.config import Params, load_params
 from onscreen.engine import Engine
 from onscreen.errors import InputError
+from onscreen.storage import StoredFile
 from onscreen.store import write_json
 
 
@@ -103,6 +104,10 @@ class Workspace:
     @cached_property
     def hashes(self) -> FileHashes:
         return FileHashes(self.cache_root)
+
+    def sha256_of(self, file: StoredFile) -> str:
+        """Hex digest of a stored file's bytes, for the key of what is measured of it; the same in either layout."""
+        return file.sha256 or self.hashes.sha256(file.path)
 
     @cached_property
     def engine(self) -> Engine:

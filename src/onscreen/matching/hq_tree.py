@@ -9,14 +9,16 @@ and what each file was taken from, so that a face and a voice of one video can b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import io
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from onscreen.errors import CorruptTable, InputError
+from onscreen.storage import Stored, StoredFile
 from onscreen.store import read_json
 
 SIDES = ("train", "val", "test")
@@ -44,7 +46,7 @@ class Tree:
     unread_pickles: mels stored as pickles, which are not read yet. absent: names of split.json without mels or without faces.
     """
 
-    root: Path
+    files: Stored
     people: tuple[Person, ...]
     hop_ms: float
     source: dict[str, str] = field(default_factory=dict)
@@ -71,35 +73,36 @@ def read_tree(root: Path) -> Tree:
     about: dict[str, Any] = read_json(root / "tree.json") if (root / "tree.json").is_file() else {}
     listed = [(part, side, name) for part in PARTS for side in SIDES for name in split.get(part, {}).get(side, [])]
     _check_sides(root, listed)
-    people = [_person(root, part, side, name) for part, side, name in listed]
+    files = Stored(root)
+    people = [_person(files, part, side, name) for part, side, name in listed]
     usable = tuple(person for person in people if person.mels and person.faces)
     pickles = sum(
-        len(_files(root, part, mels, name, (".pickle",))) for part, _, name in listed for mels in (MELS, MELS_AS_PUBLISHED)
+        len(_files(files, part, mels, name, (".pickle",))) for part, _, name in listed for mels in (MELS, MELS_AS_PUBLISHED)
     )
     hop_ms = float(about.get("mel", {}).get("hop_ms", HOP_MS))
-    return Tree(root, usable, hop_ms, about.get("source", {}), pickles, len(people) - len(usable))
+    return Tree(files, usable, hop_ms, about.get("source", {}), pickles, len(people) - len(usable))
 
 
-def load_mel(path: Path) -> np.ndarray:
+def load_mel(file: StoredFile) -> np.ndarray:
     """(bands, frames) float32. Raises CorruptTable when the file holds something else."""
     try:
-        mel = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise CorruptTable(f"{path} is not a mel spectrogram: {error}") from error
+        mel = np.load(io.BytesIO(file.read()), allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise CorruptTable(f"{file.name} is not a mel spectrogram: {error}") from error
     if mel.ndim != 2 or not mel.size or mel.dtype.kind != "f" or not np.isfinite(mel).all():
-        raise CorruptTable(f"{path} holds {mel.dtype} of shape {mel.shape}; bands x frames of finite floats is needed")
+        raise CorruptTable(f"{file.name} holds {mel.dtype} of shape {mel.shape}; bands x frames of finite floats is needed")
     return np.asarray(mel, np.float32)
 
 
-def _person(root: Path, part: str, side: str, name: str) -> Person:
-    mels = [*_files(root, part, MELS, name, (".npy",)), *_files(root, part, MELS_AS_PUBLISHED, name, (".npy",))]
-    return Person(name, part, side, tuple(mels), tuple(_files(root, part, FACES, name, (".jpg", ".jpeg", ".png"))))
+def _person(files: Stored, part: str, side: str, name: str) -> Person:
+    mels = [*_files(files, part, MELS, name, (".npy",)), *_files(files, part, MELS_AS_PUBLISHED, name, (".npy",))]
+    return Person(name, part, side, tuple(mels), tuple(_files(files, part, FACES, name, (".jpg", ".jpeg", ".png"))))
 
 
-def _files(root: Path, part: str, kind: str, name: str, endings: Sequence[str]) -> list[str]:
-    folder = root / part / kind / name
-    found: Iterator[Path] = folder.iterdir() if folder.is_dir() else iter(())
-    return sorted(path.relative_to(root).as_posix() for path in found if path.suffix.lower() in endings)
+def _files(files: Stored, part: str, kind: str, name: str, endings: Sequence[str]) -> list[str]:
+    folder = f"{part}/{kind}/{name}/"
+    paths = [PurePosixPath(found) for found in files.names(folder)]
+    return [str(path) for path in paths if path.suffix.lower() in endings and f"{path.parent}/" == folder]
 
 
 def _check_sides(root: Path, listed: Sequence[tuple[str, str, str]]) -> None:

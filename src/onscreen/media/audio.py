@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ import numpy as np
 
 from onscreen.errors import InputError, Rejected
 from onscreen.media.container import decode_from, open_media, sound_stream
-from onscreen.store import atomic_path
 
 # Timestamps this close to where the samples before ended are rounding; following them would cut holes of a sample.
 _JITTER_S = 0.02
@@ -150,12 +150,13 @@ def read_wav(path: Path) -> Audio:
     return Audio(samples, rate_hz)
 
 
-def write_wav(path: Path, audio: Audio) -> None:
-    """Write 16-bit PCM WAV, atomically. Samples beyond full scale are clipped to it."""
+def wav_bytes(audio: Audio) -> bytes:
+    """A 16-bit PCM WAV file. Samples beyond full scale are clipped to it."""
     import soundfile
 
-    with atomic_path(path) as temporary:
-        soundfile.write(temporary, to_int16(audio.samples), audio.rate_hz, subtype="PCM_16", format="WAV")
+    file = io.BytesIO()
+    soundfile.write(file, to_int16(audio.samples), audio.rate_hz, subtype="PCM_16", format="WAV")
+    return file.getvalue()
 
 
 def to_int16(samples: np.ndarray) -> np.ndarray:

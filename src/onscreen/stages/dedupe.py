@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from onscreen.faces.thresholds import auto_threshold
 from onscreen.ledger import LedgerRow, read_ledger
 from onscreen.naming import SEPARATOR, file_stem
 from onscreen.records import Face, Identity, Reject
+from onscreen.storage import Save, Stored, storing
 from onscreen.store import atomic_folder, read_table, write_table
 from onscreen.workspace import Workspace
 
@@ -113,8 +113,10 @@ def main(workspace: Workspace) -> None:
     found = list(run(params, threshold, faces, read_ledger(workspace.ledger)))
     identities = [row for row in found if isinstance(row, Identity)]
     rejects = [row for row in found if isinstance(row, Reject)]
-    with atomic_folder(workspace.identities) as folder:
-        _copy_images(workspace.faces, folder, faces, identities)
+    with atomic_folder(workspace.identities) as folder, storing(folder, workspace.params.storage.layout) as save:
+        for name in (DEDUPED, REPRESENTATIVES):
+            (folder / name).mkdir()
+        _copy_images(Stored(workspace.faces), save, faces, identities)
         write_table(folder / "identities.parquet", Identity, identities)
         write_table(folder / "rejects.parquet", Reject, rejects)
     workspace.write_metrics(STAGE, metrics(params, threshold, faces, identities, rejects, labels))
@@ -122,14 +124,13 @@ def main(workspace: Workspace) -> None:
         _write_plots(folder, params, faces, identities, labels)
 
 
-def _copy_images(source: Path, folder: Path, faces: Sequence[Face], identities: Sequence[Identity]) -> None:
-    (folder / DEDUPED).mkdir()
-    (folder / REPRESENTATIVES).mkdir()
-    images = {face.face_id: source / face.image for face in faces}
+def _copy_images(source: Stored, save: Save, faces: Sequence[Face], identities: Sequence[Identity]) -> None:
+    images = {face.face_id: face.image for face in faces}
     for row in identities:
-        shutil.copyfile(images[row.face_id], folder / DEDUPED / row.image)
+        image = source.read(images[row.face_id])
+        save(f"{DEDUPED}/{row.image}", image)
         if row.is_representative:
-            shutil.copyfile(images[row.face_id], folder / REPRESENTATIVES / row.image)
+            save(f"{REPRESENTATIVES}/{row.image}", image)
 
 
 def metrics(

@@ -21,6 +21,7 @@ from onscreen.faces.measurement import ClipFaces, measure_faces
 from onscreen.faces.people import group_people, places
 from onscreen.naming import face_id, file_stem
 from onscreen.records import Clip, Face, Reject
+from onscreen.storage import storing
 from onscreen.store import atomic_folder, atomic_path, read_table, write_table
 from onscreen.workspace import Workspace
 
@@ -176,13 +177,13 @@ def main(workspace: Workspace) -> None:
     measured = workspace.engine.measure("faces", measure_faces, jobs(workspace, clips))
     faces: list[Face] = []
     rejects: list[Reject] = []
-    with atomic_folder(workspace.faces) as folder:
+    with atomic_folder(workspace.faces) as folder, storing(folder, workspace.params.storage.layout) as save:
         (folder / FOLDER).mkdir()
         for found in run(workspace.params.faces, zip(clips, measured, strict=True)):
             if isinstance(found, Reject):
                 rejects.append(found)
             else:
-                (folder / found.face.image).write_bytes(found.jpeg)
+                save(found.face.image, found.jpeg)
                 faces.append(found.face)
         write_table(folder / "faces.parquet", Face, faces)
         write_table(folder / "rejects.parquet", Reject, rejects)

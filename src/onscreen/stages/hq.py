@@ -6,6 +6,7 @@ vox1_meta.csv: nobody has measured them. Quarantined people are not written, peo
 
 from __future__ import annotations
 
+import io
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from onscreen.matching.hq_tree import FACES, MELS, META_COLUMNS, SIDES
 from onscreen.naming import file_stem
 from onscreen.records import Clip, Face, Pair, Reject, SplitRow
 from onscreen.stages.hq_items import Crop, measure_masked
+from onscreen.storage import Save, Stored, storing
 from onscreen.store import atomic_folder, read_table, write_csv, write_json, write_table
 from onscreen.voices.mel import MelTask, measure_mel
 from onscreen.voices.waveform import speech_of
@@ -106,8 +108,8 @@ def main(workspace: Workspace) -> None:
     made = list(run(side, mels, masked))
     files = [row for row in made if isinstance(row, TreeFile)]
     rejects = [row for row in made if isinstance(row, Reject)]
-    with atomic_folder(workspace.hq) as folder:
-        write_tree(folder, workspace.params.hq, files, side)
+    with atomic_folder(workspace.hq) as folder, storing(folder, workspace.params.storage.layout) as save:
+        write_tree(folder, save, workspace.params.hq, files, side)
         write_table(folder / "rejects.parquet", Reject, rejects)
     quarantined = {row.identity_id for row in rows if row.split == QUARANTINE}
     metrics = _metrics(files, side, rejects, len(quarantined))
@@ -123,11 +125,11 @@ def _mels(workspace: Workspace) -> Iterator[Measured]:
     pairs = read_table(workspace.splits / "pairs.parquet", Pair)
     voices = sorted({(pair.identity_id, pair.voice_clip_id) for pair in pairs})
     code = code_digest("onscreen.voices.mel", "librosa", "numpy", "soundfile")
-    jobs = []
+    prepared, jobs = Stored(workspace.prepared), []
     for _, clip_id in voices:
-        speech = speech_of(workspace.prepared, clips[clip_id])
+        speech = speech_of(prepared, clips[clip_id])
         task = MelTask(speech, params.n_mels, params.win_ms, params.hop_ms)
-        inputs = speech.inputs(workspace.hashes.sha256(speech.wav))
+        inputs = speech.inputs(workspace.sha256_of(speech.wav))
         jobs.append(Job(item_key(inputs=inputs, code=code, params=task.params), task))
     results = workspace.engine.measure("mel spectrograms", measure_mel, jobs)
     for (identity_id, clip_id), result in zip(voices, results, strict=True):
@@ -142,26 +144,21 @@ def _masked(workspace: Workspace, rows: Sequence[SplitRow]) -> Iterator[Measured
     ensure(WEIGHTS)
     model_file = path_of(WEIGHTS[0], MODEL_FILE)
     code = code_digest("onscreen.stages.hq_items", "mediapipe", "opencv-python")
-    jobs = []
+    stored, jobs = Stored(workspace.faces), []
     for row in rows:
-        path = workspace.faces / faces[row.face_id].image
-        key = item_key(inputs=[workspace.hashes.sha256(path)], code=code, params={}, weights=[digest_of(WEIGHTS[0])])
-        jobs.append(Job(key, Crop(path, model_file)))
+        image = stored.file(faces[row.face_id].image)
+        key = item_key(inputs=[workspace.sha256_of(image)], code=code, params={}, weights=[digest_of(WEIGHTS[0])])
+        jobs.append(Job(key, Crop(image, model_file)))
     for row, result in zip(rows, workspace.engine.measure("masked faces", measure_masked, jobs), strict=True):
         yield Measured(row.identity_id, row.face_id, faces[row.face_id].source_sha256, result)
 
 
-def write_tree(folder: Path, params: Hq, files: Sequence[TreeFile], side: Mapping[str, str]) -> None:
-    """Write files, vox1_meta.csv, split.json and tree.json. side: identity id -> train, val or test."""
+def write_tree(folder: Path, save: Save, params: Hq, files: Sequence[TreeFile], side: Mapping[str, str]) -> None:
+    """Save files; write vox1_meta.csv, split.json and tree.json. side: identity id -> train, val or test."""
     for kind in (MELS, FACES):
         (folder / "vox1" / kind).mkdir(parents=True)
     for file in files:
-        path = folder / file.path
-        path.parent.mkdir(exist_ok=True)
-        if file.kind == MELS:
-            np.save(path, file.content, allow_pickle=False)
-        else:
-            path.write_bytes(file.content.tobytes())
+        save(file.path, _npy(file.content) if file.kind == MELS else file.content.tobytes())
     names = {name: file_stem(name) for name in sorted({file.identity_id for file in files})}
     split = {of: [names[name] for name in names if side[name] == of] for of in SIDES}
     write_json(folder / "split.json", {"vox1": split, "vox2": {of: [] for of in SIDES}})
@@ -170,6 +167,12 @@ def write_tree(folder: Path, params: Hq, files: Sequence[TreeFile], side: Mappin
     write_csv(folder / "vox1" / "vox1_meta.csv", META_COLUMNS, rows, delimiter="\t")  # as published
     source = {file.path: file.source for file in files}
     write_json(folder / "tree.json", {"mel": params.model_dump(), "source": source})
+
+
+def _npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=False)
+    return file.getvalue()
 
 
 def _metrics(files: Sequence[TreeFile], side: Mapping[str, str], rejects: Sequence[Reject], quarantined: int) -> dict[str, Any]:

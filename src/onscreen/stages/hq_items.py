@@ -16,6 +16,7 @@ from onscreen.faces import detectors, embedders
 from onscreen.faces.background import mask_background
 from onscreen.faces.detectors import Detector
 from onscreen.faces.embedders import Embedder, embed
+from onscreen.storage import StoredFile
 
 EMBEDDER = "Dlib"
 DETECTOR = "dlib"
@@ -28,7 +29,7 @@ _SIDE_PX = 256  # pictures are looked at in this size: a face fills half of it, 
 class Crop:
     """A face crop to take the background out of. model_file: the segmentation model."""
 
-    path: Path
+    image: StoredFile
     model_file: Path
 
 
@@ -36,13 +37,13 @@ class Crop:
 class Picture:
     """A picture of one face, large in it. files: model file name -> path, of PICTURE_MODELS."""
 
-    path: Path
+    image: StoredFile
     files: Mapping[str, Path]
 
 
 def measure_masked(crop: Crop) -> Item:
     """arrays: jpeg, the crop with all but the person black. meta: person_share, of its pixels. Raises Rejected "unreadable_image"."""
-    masked, share = mask_background(_read(crop.path), crop.model_file)
+    masked, share = mask_background(_read(crop.image), crop.model_file)
     jpeg = cv2.imencode(".jpg", masked[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
     return Item({"person_share": share}, {"jpeg": np.asarray(jpeg)})
 
@@ -52,13 +53,13 @@ def measure_picture(picture: Picture) -> Item:
 
     Raises Rejected "unreadable_image", "no_face_found".
     """
-    image = _read(picture.path)
+    image = _read(picture.image)
     scale = _SIDE_PX / min(image.shape[:2])
     image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     detector, embedder = _models(tuple(sorted(picture.files.items())))
     found = detector(image)
     if not found:
-        raise Rejected("no_face_found", f"no face is found in {picture.path.name}", {})
+        raise Rejected("no_face_found", f"no face is found in {picture.image.name}", {})
     largest = max(found, key=lambda face: face.box[2] * face.box[3])
     return Item({"faces": len(found), "score": largest.score}, {"embedding": embed(embedder, image, largest)})
 
@@ -70,10 +71,10 @@ def _models(files: tuple[tuple[str, Path], ...]) -> tuple[Detector, Embedder]:
     return detectors.create(DETECTOR, dict(files)), embedders.create(EMBEDDER, dict(files))
 
 
-def _read(path: Path) -> np.ndarray:
+def _read(file: StoredFile) -> np.ndarray:
     """(H, W, 3) uint8 RGB."""
-    data = np.fromfile(path, np.uint8)
+    data = np.frombuffer(file.read(), np.uint8)
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:
-        raise Rejected("unreadable_image", f"{path.name} is not a readable image", {})
+        raise Rejected("unreadable_image", f"{file.name} is not a readable image", {})
     return np.ascontiguousarray(image[..., ::-1])

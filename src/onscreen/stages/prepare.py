@@ -15,11 +15,12 @@ from onscreen.cache import Item, code_digest, item_key
 from onscreen.config import Params
 from onscreen.engine import Job
 from onscreen.errors import InputError, NothingUsable, Rejected
-from onscreen.media.audio import Audio, from_int16, loudness_lufs, write_wav
+from onscreen.media.audio import Audio, from_int16, loudness_lufs, wav_bytes
 from onscreen.media.files import Found, find_videos, regular_file
 from onscreen.media.probe import Probe
 from onscreen.naming import clip_ids, cut_id, file_stem
 from onscreen.records import Clip, Reject
+from onscreen.storage import Save, storing
 from onscreen.store import atomic_folder, write_table
 from onscreen.voices.speech import LIBRARIES, WEIGHTS, measure_video, speech_segments
 from onscreen.voices.waveform import RATE_HZ
@@ -196,7 +197,7 @@ def main(workspace: Workspace) -> None:
     sources, rejects = _hashed(workspace, raw, found.videos)
     rejects += [Reject(_spelt(path), STAGE, "clip", "unreadable", "the folder may not be listed") for path in found.closed]
     clips = list[Clip]()
-    with atomic_folder(workspace.prepared) as folder:
+    with atomic_folder(workspace.prepared) as folder, storing(folder, workspace.params.storage.layout) as save:
         (folder / "audio").mkdir()
         for source, measured in zip(sources, _measured(workspace, raw, sources), strict=True):
             for row in run(workspace.params, source, measured):
@@ -204,7 +205,7 @@ def main(workspace: Workspace) -> None:
                     rejects.append(row)
                     continue
                 clips.append(row)
-                _write_sound(folder, row, measured)
+                _save_sound(save, row, measured)
         write_table(folder / "clips.parquet", Clip, clips)
         write_table(folder / "rejects.parquet", Reject, rejects)
     workspace.write_metrics(STAGE, _metrics(len(found.videos), clips, rejects))
@@ -253,10 +254,10 @@ def _measured(workspace: Workspace, raw: Path, sources: list[Source]) -> Iterato
     return workspace.engine.measure("videos", measure_video, jobs)
 
 
-def _write_sound(folder: Path, clip: Clip, measured: Item | Rejected) -> None:
+def _save_sound(save: Save, clip: Clip, measured: Item | Rejected) -> None:
     if clip.audio is not None and isinstance(measured, Item):
         samples = measured.arrays["sound"][round(clip.start_s * RATE_HZ) : round(clip.end_s * RATE_HZ)]
-        write_wav(folder / clip.audio, Audio(from_int16(samples), RATE_HZ))
+        save(clip.audio, wav_bytes(Audio(from_int16(samples), RATE_HZ)))
 
 
 def _metrics(videos: int, clips: list[Clip], rejects: list[Reject]) -> dict[str, Any]:

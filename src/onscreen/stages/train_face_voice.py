@@ -11,6 +11,7 @@ from onscreen.errors import MixedModelsError, Rejected
 from onscreen.matching.data import Link, PairSet
 from onscreen.records import Clip, Face, Pair, Reject
 from onscreen.stages.training import Loaded, Plan, fit
+from onscreen.storage import Stored
 from onscreen.store import read_table
 from onscreen.voices.embedders import VoiceTask, measure_voice
 from onscreen.voices.waveform import speech_of
@@ -75,10 +76,10 @@ def load_sides(workspace: Workspace, sides: Iterable[str], window_s: float, embe
 def _voices(workspace: Workspace, clips: Iterable[Clip], window_s: float, embedder: str) -> dict[str, Item | Rejected]:
     """clip_id -> speaker embedding, from the item cache where it is there."""
     code = code_digest("onscreen.voices.embedders", "librosa", "numpy", "soundfile", "torch")
-    jobs = {}
+    prepared, jobs = Stored(workspace.prepared), {}
     for clip in clips:
-        task = VoiceTask(speech_of(workspace.prepared, clip), embedder, window_s)
-        inputs = task.speech.inputs(workspace.hashes.sha256(task.speech.wav))
+        task = VoiceTask(speech_of(prepared, clip), embedder, window_s)
+        inputs = task.speech.inputs(workspace.sha256_of(task.speech.wav))
         jobs[clip.clip_id] = Job(item_key(inputs=inputs, code=code, params=task.params, weights=[digest_of(embedder)]), task)
     return dict(zip(jobs, workspace.engine.measure("voices", measure_voice, list(jobs.values())), strict=True))
 

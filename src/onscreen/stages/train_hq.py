@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
@@ -17,6 +16,7 @@ from onscreen.matching.hq_tree import Tree, load_mel, read_tree
 from onscreen.records import Reject
 from onscreen.stages.hq_items import EMBEDDER, PICTURE_MODELS, Picture, measure_picture
 from onscreen.stages.training import Loaded, Plan, fit
+from onscreen.storage import StoredFile
 from onscreen.weights import digest_of, ensure, model, path_of
 from onscreen.workspace import Workspace
 
@@ -26,18 +26,18 @@ STAGE = "train_hq"
 class Mels(Sequence[np.ndarray]):
     """Spectrograms read from disk when they are asked for: a published tree holds more than memory does."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._paths = paths
+    def __init__(self, files: Sequence[StoredFile]) -> None:
+        self._files = files
 
     def __len__(self) -> int:
-        return len(self._paths)
+        return len(self._files)
 
     @overload
     def __getitem__(self, index: int) -> np.ndarray: ...
     @overload
     def __getitem__(self, index: slice) -> Mels: ...
     def __getitem__(self, index: int | slice) -> np.ndarray | Mels:
-        return Mels(self._paths[index]) if isinstance(index, slice) else load_mel(self._paths[index])
+        return Mels(self._files[index]) if isinstance(index, slice) else load_mel(self._files[index])
 
 
 def run(tree: Tree, side: str, faces: Mapping[str, Item | Rejected], bands: int) -> Loaded:
@@ -62,7 +62,7 @@ def run(tree: Tree, side: str, faces: Mapping[str, Item | Rejected], bands: int)
     pairs = PairSet(
         people=tuple(person.name for person, _, _ in usable),
         faces=[found.arrays["embedding"] for path in face_paths if isinstance(found := faces[path], Item)],
-        voices=Mels([tree.root / path for path in mel_paths]),
+        voices=Mels([tree.files.file(path) for path in mel_paths]),
         links=tuple(links),
         face_source=tuple(tree.source_of(path) for path in face_paths),
         voice_source=tuple(tree.source_of(path) for path in mel_paths),
@@ -76,9 +76,9 @@ def _why_not(tree: Tree, path: str, faces: Mapping[str, Item | Rejected], bands:
         found = faces[path]
         return Reject(path, STAGE, "face", found.code, found.detail, found.numbers) if isinstance(found, Rejected) else None
     try:
-        there = load_mel(tree.root / path).shape[0]
+        there = load_mel(tree.files.file(path)).shape[0]
     except CorruptTable as error:
-        return Reject(path, STAGE, "voice", "unreadable_mel", str(error).replace(f"{tree.root}/", ""))
+        return Reject(path, STAGE, "voice", "unreadable_mel", str(error))
     if there == bands:
         return None
     numbers = {"bands": float(there), "needed": float(bands)}
@@ -114,8 +114,8 @@ def _faces(workspace: Workspace, tree: Tree, paths: Sequence[str]) -> dict[str, 
     weights = [digest_of(name) for name in PICTURE_MODELS]
     jobs = [
         Job(
-            item_key(inputs=[workspace.hashes.sha256(tree.root / path)], code=code, params={}, weights=weights),
-            Picture(tree.root / path, files),
+            item_key(inputs=[workspace.sha256_of(tree.files.file(path))], code=code, params={}, weights=weights),
+            Picture(tree.files.file(path), files),
         )
         for path in paths
     ]
@@ -128,7 +128,7 @@ def commonest_bands(tree: Tree) -> int:
     for person in tree.side("train"):
         for path in person.mels:
             try:
-                counts[load_mel(tree.root / path).shape[0]] += 1
+                counts[load_mel(tree.files.file(path)).shape[0]] += 1
             except CorruptTable:
                 continue
     return max(counts, key=lambda bands: (counts[bands], bands), default=0)

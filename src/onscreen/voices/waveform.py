@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from onscreen.errors import Rejected
+from onscreen.storage import Stored, StoredFile
 
 RATE_HZ = 16_000
 
@@ -17,7 +18,7 @@ RATE_HZ = 16_000
 class Speech:
     """Where the speech of one clip is. wav: 16 kHz mono file. start_s, end_s: segments, seconds from its start, sorted."""
 
-    wav: Path
+    wav: StoredFile
     start_s: tuple[float, ...]
     end_s: tuple[float, ...]
 
@@ -37,9 +38,12 @@ class Spoken(Protocol):
     def speech_end_s(self) -> tuple[float, ...]: ...
 
 
-def speech_of(prepared: Path, clip: Spoken) -> Speech:
-    """Where a clip's speech lies on disk. prepared: data/prepared. The clip has audio (pairs only name such)."""
-    return Speech(prepared / str(clip.audio), clip.speech_start_s, clip.speech_end_s)
+def speech_of(prepared: Stored, clip: Spoken) -> Speech:
+    """Where a clip's speech lies on disk. prepared: data/prepared. The clip has audio (pairs only name such).
+
+    Raises InputError when its file is not there.
+    """
+    return Speech(prepared.file(str(clip.audio)), clip.speech_start_s, clip.speech_end_s)
 
 
 def read_speech(speech: Speech) -> np.ndarray:
@@ -50,9 +54,9 @@ def read_speech(speech: Speech) -> np.ndarray:
     import soundfile
 
     try:
-        samples, rate = soundfile.read(speech.wav, dtype="float32")
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise Rejected("unreadable_audio", f"{speech.wav.name} cannot be read: {error}") from error
+        samples, rate = soundfile.read(io.BytesIO(speech.wav.read()), dtype="float32")
+    except soundfile.LibsndfileError as error:
+        raise Rejected("unreadable_audio", f"{speech.wav.name} cannot be read: {error.error_string}") from error
     if rate != RATE_HZ or samples.ndim != 1:
         channels = 1 if samples.ndim == 1 else samples.shape[1]
         detail = f"{speech.wav.name} has {channels} channels at {rate} Hz; 1 at {RATE_HZ} Hz is needed"
