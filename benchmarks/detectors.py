@@ -20,7 +20,7 @@ from onscreen.config import Faces
 from onscreen.faces import detectors
 from onscreen.faces.detectors import Detection, Detector, overlap
 from onscreen.faces.landmarks import Box
-from onscreen.media.video import sample_frames
+from onscreen.media.sampling import sample_frames
 
 _SAME_PLACE = 0.3  # IoU from which a detection is the labelled face: the detectors' boxes differ in how much of a head they take
 _SETTINGS = Faces()

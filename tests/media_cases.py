@@ -105,14 +105,16 @@ def turned(source: Path, path: Path, clockwise_deg: int) -> Path:
     return path
 
 
-def encoded(path: Path, video_codec: str, audio_codec: str, count: int = 125, fps: int = 25, beep_s: float = 3.0) -> Path:
-    """Numbered pictures and a beep in any container and codecs, a keyframe a second."""
+def encoded(
+    path: Path, video_codec: str, audio_codec: str, count: int = 125, fps: int = 25, beep_s: float = 3.0, keyframes_s: float = 1.0
+) -> Path:
+    """Numbered pictures and a beep in any container and codecs, a keyframe every keyframes_s seconds."""
     rate_hz = 48000
     with av.open(str(path), "w") as container:
         options = {"sc_threshold": "0"} if video_codec == "libx264" else {}  # no keyframes of its own choice
         picture = container.add_stream(video_codec, rate=fps, options=options)
         picture.height, picture.width = SIZE
-        picture.pix_fmt, picture.gop_size, picture.bit_rate = "yuv420p", fps, 2_000_000
+        picture.pix_fmt, picture.gop_size, picture.bit_rate = "yuv420p", round(keyframes_s * fps), 2_000_000
         sound = container.add_stream(audio_codec, rate=rate_hz)
         for index in range(count):
             frame = av.VideoFrame.from_ndarray(numbered(index))

@@ -6,7 +6,8 @@ from media_cases import beep_at, broken, encoded, number_of, numbered, onset_s, 
 from onscreen.errors import Rejected
 from onscreen.media.audio import Audio, decode_audio
 from onscreen.media.probe import probe
-from onscreen.media.video import constant_rate_frames, sample_frames, write_video
+from onscreen.media.sampling import sample_frames
+from onscreen.media.video import constant_rate_frames, write_video
 
 
 @pytest.fixture(scope="module")
@@ -102,58 +103,6 @@ def test_a_file_of_variable_rate_may_stand_still(tmp_path):
     path = slideshow(tmp_path / "a.mp4", [0, 0.04, 0.08, 3.0, 3.04])
     numbers = [number_of(frame.image) for frame in constant_rate_frames(path, 0, 3, 25)]
     assert numbers == [0, 1] + [2] * 73
-
-
-@pytest.mark.parametrize("count", [1, 3, 5, 8, 40])
-def test_every_clip_gives_the_number_of_frames_that_was_asked_for(five_seconds, count):
-    frames = sample_frames(five_seconds, 0, 5, count, "keyframes")
-    times = [frame.time_s for frame in frames]
-    assert len(frames) == count
-    assert times == sorted(set(times))
-    assert [number_of(frame.image) for frame in frames] == [round(time_s * 25) for time_s in times]
-
-
-def test_keyframes_come_first_and_are_spread_evenly(five_seconds):
-    assert [frame.time_s for frame in sample_frames(five_seconds, 0, 5, 5, "keyframes")] == pytest.approx([0, 1, 2, 3, 4])
-    times = [frame.time_s for frame in sample_frames(five_seconds, 0, 5, 3, "keyframes")]
-    assert times == pytest.approx([0, 2, 4])
-
-
-def test_frames_that_fill_up_are_spread_over_the_clip(tmp_path):
-    path = tmp_path / "one_keyframe.mp4"
-    write_video(path, [numbered(0)] * 100, 25, None)
-    times = [frame.time_s for frame in sample_frames(path, 0, 4, 5, "keyframes")]
-    assert times == pytest.approx([0, 1, 2, 3, 4], abs=0.3)
-
-
-def test_a_clip_with_fewer_frames_gives_all_it_has(tmp_path):
-    path = video(tmp_path / "short.mp4", duration_s=3 / 25, beep_s=None)
-    assert [number_of(frame.image) for frame in sample_frames(path, 0, 3 / 25, 5, "keyframes")] == [0, 1, 2]
-
-
-def test_frames_of_a_cut_lie_within_it_and_count_from_its_start(five_seconds):
-    frames = sample_frames(five_seconds, 2.5, 4.0, 5, "keyframes")
-    assert [number_of(frame.image) for frame in frames] == [round((2.5 + frame.time_s) * 25) for frame in frames]
-    assert all(0 <= frame.time_s < 1.5 for frame in frames)
-
-
-def test_two_neighbouring_cuts_share_no_frame(five_seconds):
-    numbers = [
-        {number_of(frame.image) for frame in sample_frames(five_seconds, start_s, end_s, 60, "keyframes")}
-        for start_s, end_s in ((0, 2.5), (2.5, 5))
-    ]
-    assert [len(found) for found in numbers] == [63 - 3, 60]
-    assert not numbers[0] & numbers[1]
-
-
-def test_the_first_mode_gives_only_the_first_frame(five_seconds):
-    frames = sample_frames(five_seconds, 0, 5, 5, "first")
-    assert [(frame.time_s, number_of(frame.image)) for frame in frames] == [(0.0, 0)]
-
-
-def test_no_frame_between_two_times_is_a_named_reject(five_seconds):
-    with pytest.raises(Rejected, match="no_frames"):
-        sample_frames(five_seconds, 7, 9, 5, "keyframes")
 
 
 @pytest.mark.parametrize(("clockwise", "corner"), [(90, (0, -1)), (180, (-1, -1)), (270, (-1, 0))])

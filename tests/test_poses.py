@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from onscreen import weights
-from onscreen.media.video import sample_frames
+from onscreen.media.sampling import sample_frames
 from onscreen.motion.keypoints import BODY, FACE, INDEX, LEFT_HAND, RIGHT_HAND, from_coco_wholebody
 from onscreen.motion.poses import WEIGHTS, nearest_wrists, open_poses
 from real_data import DATA

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -20,7 +19,8 @@ from onscreen.faces.alignment import aligned_crop
 from onscreen.faces.detectors import Detection, Detector
 from onscreen.faces.embedders import Embedder, embed
 from onscreen.faces.quality import measure_quality
-from onscreen.media.video import Frame, sample_frames
+from onscreen.media.sampling import Mode, sample_frames
+from onscreen.media.video import Frame
 
 _JPEG_QUALITY = 95
 
@@ -34,7 +34,7 @@ class ClipFaces:
     end_s: float
     detector: str
     embedder: str
-    frames: Literal["keyframes", "first"]
+    frames: Mode
     frames_per_clip: int
     crop_px: int
     crop_margin: float

@@ -111,7 +111,7 @@ def _seek(container: Any, stream: Any, time_s: float) -> bool:
 
 def _decode(container: Any, stream: Any, zero: float, broken_s: list[float]) -> Iterator[tuple[float, Any]]:
     for packet in packets(container, stream):
-        frames = _frames_of(packet)
+        frames = frames_of(packet)
         stamp = packet.dts if packet.pts is None else packet.pts
         if stamp is not None and (packet.is_corrupt or frames is None):
             broken_s.append(float(stamp * packet.time_base) - zero)
@@ -120,6 +120,20 @@ def _decode(container: Any, stream: Any, zero: float, broken_s: list[float]) -> 
                 time_s = float(frame.pts * frame.time_base) - zero
                 broken_s += [time_s] if frame.is_corrupt else []
                 yield time_s, frame
+
+
+def packets_from(container: Any, stream: Any, start_s: float) -> Iterator[Any]:
+    """Packets of one stream in the order of decoding, from one at or before start_s (seconds on the clock) to the end."""
+    zero = clock_start(container)
+    if start_s > _SEEK_EARLIER_S and _seek(container, stream, zero + start_s - _SEEK_EARLIER_S):
+        found = packets(container, stream)
+        first = next(found, None)
+        if first is not None and first.pts is not None and float(first.pts * first.time_base) - zero <= start_s:
+            yield first
+            yield from found
+            return
+    _seek(container, stream, zero - 1)
+    yield from packets(container, stream)
 
 
 def packets(container: Any, *streams: Any) -> Iterator[Any]:
@@ -135,8 +149,8 @@ def packets(container: Any, *streams: Any) -> Iterator[Any]:
             yield flush
 
 
-def _frames_of(packet: Any) -> list[Any] | None:
-    """None where the decoder refuses the packet."""
+def frames_of(packet: Any) -> list[Any] | None:
+    """Frames that the decoder gives for a packet; None where it refuses it."""
     import av
 
     try:

@@ -1,15 +1,14 @@
-"""Pictures: frames sampled from a clip, frames re-timed to a constant rate, and video files written."""
+"""Pictures: one upright frame, frames re-timed to a constant rate, and video files written."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain, dropwhile, islice, pairwise, takewhile
-from operator import itemgetter
+from itertools import chain, pairwise
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -20,10 +19,9 @@ from onscreen.store import atomic_path
 
 # A picture may stand for one or two lost ones, as players show it; beyond the longer of these it would be made up.
 _HELD_S, _HELD_INTERVALS = 0.2, 3
-_CLOCK_ERROR_S = 0.001  # containers that count in milliseconds put a frame up to half of one beside its time
+CLOCK_ERROR_S = 0.001  # containers that count in milliseconds put a frame up to half of one beside its time
 _AAC_RATES_HZ = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 _Timed: TypeAlias = tuple[float, Any]  # seconds on the file's clock, av.VideoFrame
-_Choice: TypeAlias = Callable[[Iterator[_Timed]], list[_Timed]]
 
 
 @dataclass(frozen=True)
@@ -34,25 +32,6 @@ class Frame:
     image: np.ndarray
 
 
-def sample_frames(path: Path, start_s: float, end_s: float, count: int, mode: Literal["keyframes", "first"]) -> list[Frame]:
-    """Up to count frames that start within the clip (start_s to end_s, seconds on the file's clock), in order of time.
-
-    "keyframes": keyframes spread evenly, filled up with other frames spread over the clip, so that every clip gives `count` frames
-    unless it has fewer. "first": the first frame that decodes, and no other.
-    Raises Rejected: no_frames when none decodes between the two times, and what open_media raises.
-    """
-    if mode == "first":
-        found = _images(path, start_s, end_s, lambda frames: list(islice(frames, 1)))
-    else:
-        found = _images(path, start_s, end_s, lambda frames: _evenly(_thinned(frames, 2 * count), count), keys_only=True)
-        if len(found) < count:
-            times = [time_s for time_s, _ in found]
-            found += _images(path, start_s, end_s, lambda frames: _farthest(_thinned(frames, 4 * count), times, count))
-    if not found:
-        raise Rejected("no_frames", "no frame can be decoded between the two times", {"start_s": start_s, "end_s": end_s})
-    return [Frame(max(0.0, time_s - start_s), image) for time_s, image in sorted(found, key=itemgetter(0))]
-
-
 def constant_rate_frames(path: Path, start_s: float, end_s: float, fps: float) -> Iterator[Frame]:
     """Yield floor((end_s - start_s) * fps) frames; frame i is what is on screen at start_s + i / fps.
 
@@ -61,21 +40,21 @@ def constant_rate_frames(path: Path, start_s: float, end_s: float, fps: float) -
     Raises Rejected: no_frames, picture_starts_late, picture_has_gap, picture_ends_early (with the numbers).
     """
     count, wanted, broken_s = int((end_s - start_s) * fps + 1e-6), 0, list[float]()
-    with _pictures(path, start_s, broken_s=broken_s) as (stream, decoded):
-        frames = _on_screen(decoded, start_s)
+    with open_picture(path) as (container, stream):
+        frames = _on_screen(decode_from(container, stream, start_s, broken_s), start_s)
         first = next(frames, None)
         if first is None:
             raise Rejected("no_frames", "no frame can be decoded between the two times", {"start_s": start_s, "end_s": end_s})
         interval_s = 1 / float(stream.average_rate or fps)
         late_s = first[0] - start_s
-        if late_s > max(interval_s, 1 / fps) + _CLOCK_ERROR_S:
+        if late_s > max(interval_s, 1 / fps) + CLOCK_ERROR_S:
             raise Rejected("picture_starts_late", "the picture starts after the clip", {"late_s": late_s})
         for (time_s, frame), (next_s, _) in pairwise(chain([first], frames, [(float("inf"), None)])):
             until_s = next_s if next_s < float("inf") else time_s + max(_duration(frame), interval_s) + interval_s
             shown = range(wanted, min(count, _first_at(until_s - start_s, fps)))
             if shown:
                 _refuse_gap(time_s, min(next_s, end_s), next_s, broken_s, max(_HELD_S, _HELD_INTERVALS * interval_s))
-                image = _upright(frame, stream)
+                image = upright(frame, stream)
                 yield from (Frame(index / fps, image) for index in shown)
             wanted = max(wanted, shown.stop)
             if wanted == count:
@@ -93,73 +72,30 @@ def _refuse_gap(time_s: float, held_to_s: float, next_s: float, broken_s: list[f
 
 def _first_at(time_s: float, fps: float) -> int:
     """Index of the first constant-rate frame that shows what comes on screen at time_s."""
-    return max(0, int(np.ceil((time_s - _CLOCK_ERROR_S) * fps)))
-
-
-def _images(path: Path, start_s: float, end_s: float, choose: _Choice, keys_only: bool = False) -> list[tuple[float, np.ndarray]]:
-    """One pass over the frames that start within the clip; those that choose returns become images."""
-    with _pictures(path, start_s, keys_only) as (stream, frames):
-        first_s = start_s - _CLOCK_ERROR_S
-        within = takewhile(lambda timed: timed[0] < end_s - _CLOCK_ERROR_S, dropwhile(lambda timed: timed[0] < first_s, frames))
-        return [(time_s, _upright(frame, stream)) for time_s, frame in choose(within)]
+    return max(0, int(np.ceil((time_s - CLOCK_ERROR_S) * fps)))
 
 
 @contextmanager
-def _pictures(
-    path: Path, start_s: float, keys_only: bool = False, broken_s: list[float] | None = None
-) -> Iterator[tuple[Any, Iterator[_Timed]]]:
-    """The picture stream, and its frames from one at or before start_s, by time."""
+def open_picture(path: Path) -> Iterator[tuple[Any, Any]]:
+    """The container and its picture stream, decoded by one thread: the engine runs a process per core.
+
+    Raises Rejected: no_video_stream, and what open_media raises.
+    """
     with open_media(path) as container:
         stream = picture_stream(container)
         if stream is None:
             raise Rejected("no_video_stream", "it holds no moving picture")
-        stream.codec_context.thread_count = 1  # the engine runs a process per core
-        if keys_only:
-            stream.codec_context.skip_frame = "NONKEY"
-        yield stream, decode_from(container, stream, start_s, broken_s)
-
-
-def _thinned(frames: Iterable[_Timed], limit: int) -> list[_Timed]:
-    """Every n-th frame, n the smallest power of two that leaves fewer than limit: memory stays bounded, whatever the length."""
-    kept: list[_Timed] = []
-    stride = 1
-    for index, timed in enumerate(frames):
-        if index % stride == 0:
-            kept.append(timed)
-        if len(kept) == limit:
-            kept, stride = kept[::2], 2 * stride
-    return kept
-
-
-def _evenly(frames: list[_Timed], count: int) -> list[_Timed]:
-    """count of the frames, spread evenly over their order; all where there are no more."""
-    if len(frames) <= count:
-        return frames
-    return [frames[int((index + 0.5) * len(frames) / count)] for index in range(count)]
-
-
-def _farthest(frames: list[_Timed], taken: list[float], count: int) -> list[_Timed]:
-    """One by one, the frame farthest in time from all taken ones, until there are count; none that is taken."""
-    times = np.array([time_s for time_s, _ in frames])
-    ends = [times[0], times[-1]] if len(times) else []
-    distances = np.full(len(times), np.inf)
-    for time_s in taken:
-        distances = np.minimum(distances, np.abs(times - time_s))
-    chosen: list[_Timed] = []
-    while len(taken) + len(chosen) < count and (distances > _CLOCK_ERROR_S).any():
-        index = int(distances.argmax()) if np.isfinite(distances).all() else int(np.abs(times - np.mean(ends)).argmin())
-        chosen.append(frames[index])
-        distances = np.minimum(distances, np.abs(times - times[index]))
-    return chosen
+        stream.codec_context.thread_count = 1
+        yield container, stream
 
 
 def _on_screen(frames: Iterator[_Timed], start_s: float) -> Iterator[_Timed]:
     """Frames from the one that is on screen at start_s."""
     before = None
     for timed in frames:
-        if before is not None and timed[0] > start_s + _CLOCK_ERROR_S:
+        if before is not None and timed[0] > start_s + CLOCK_ERROR_S:
             yield before
-        before = timed if timed[0] <= start_s + _CLOCK_ERROR_S else None
+        before = timed if timed[0] <= start_s + CLOCK_ERROR_S else None
         if before is None:
             yield timed
     if before is not None:
@@ -170,7 +106,7 @@ def _duration(frame: Any) -> float:
     return float((frame.duration or 0) * frame.time_base)
 
 
-def _upright(frame: Any, stream: Any) -> np.ndarray:
+def upright(frame: Any, stream: Any) -> np.ndarray:
     """An av.VideoFrame as (H, W, 3) uint8 RGB, rotation metadata and the shape of its pixels honoured."""
     width, height = display_size(frame, stream)
     image = frame.to_ndarray(format="rgb24", width=width, height=height)

@@ -23,7 +23,8 @@ from onscreen.faces.embedders import Embedder, embed
 from onscreen.faces.landmarks import FaceMesh
 from onscreen.faces.quality import measure_quality
 from onscreen.media.audio import decode_audio
-from onscreen.media.video import constant_rate_frames, sample_frames, write_video
+from onscreen.media.sampling import sample_frames
+from onscreen.media.video import constant_rate_frames, write_video
 from onscreen.motion import music
 from onscreen.motion.framing import Window, fit_window, show, to_window
 from onscreen.motion.keypoints import FACE, INDEX, assemble
@@ -68,7 +69,7 @@ class _View:
 
 def look_for_body(clip: DanceClip) -> Item:
     """Body points of a few frames. arrays: limbs (N, 12), legs (N, 6) float32: confidence of LIMBS and LEGS, 0 = not in the picture."""
-    frames = sample_frames(clip.path, clip.start_s, clip.end_s, LOOKS, "keyframes")
+    frames = sample_frames(clip.path, clip.start_s, clip.end_s, LOOKS, "uniform")
     with silent_native_log(), open_body(clip.files, video=False) as body:
         points = np.array([visible(assemble(body(frame.image)), frame.image) for frame in frames])
     return Item({"frames": len(frames)}, {"limbs": points[:, LIMBS, 2], "legs": points[:, LEGS, 2]})

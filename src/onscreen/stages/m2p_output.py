@@ -14,7 +14,7 @@ import numpy as np
 
 from onscreen.cache import Item
 from onscreen.config import M2p
-from onscreen.media.video import sample_frames
+from onscreen.media.sampling import sample_frames
 from onscreen.motion import music
 from onscreen.motion.draw import draw_pose
 from onscreen.motion.keypoints import FACE, JOINT_TYPES, LEFT_HAND, RIGHT_HAND, to_annotations
@@ -168,7 +168,7 @@ def draw_sample(sample: Path, picture: Path) -> None:
     import cv2
 
     annotations = read_json(sample / "pose_annotations.json")
-    frames = sample_frames(sample / "video.mp4", 0.0, annotations["duration"], _OVERLAY_FRAMES, "keyframes")
+    frames = sample_frames(sample / "video.mp4", 0.0, annotations["duration"], _OVERLAY_FRAMES, "uniform")
     drawn = []
     for frame in frames:
         points = annotations["poses"][round(frame.time_s * annotations["fps"])]["keypoints"]
