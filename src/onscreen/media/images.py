@@ -100,12 +100,15 @@ def _refuse_animation(image: Image) -> None:
 def _pixels(image: Image) -> np.ndarray:
     turn = _orientation(image)
     image.draft(None, _target(image))  # None keeps the mode; JPEG then decodes no finer than needed
-    rgb = _as_rgb(image)
-    if max(rgb.size) > MAX_SIDE_PX:
-        from PIL.Image import Resampling
-
-        rgb = rgb.resize(_target(rgb), Resampling.BOX, reducing_gap=2.0)
+    early = image.mode in ("RGB", "RGBA", "L") and "transparency" not in image.info  # of others a mean says nothing
+    rgb = _smaller(_as_rgb(_smaller(image) if early else image))
     return np.ascontiguousarray(_upright(np.asarray(rgb), turn))
+
+
+def _smaller(image: Image) -> Image:
+    from PIL.Image import Resampling
+
+    return image if max(image.size) <= MAX_SIDE_PX else image.resize(_target(image), Resampling.BOX)
 
 
 def _target(image: Image) -> tuple[int, int]:
@@ -134,7 +137,7 @@ def _as_rgb(image: Image) -> Image:
         return ImageChops.invert(image).convert("RGB")  # Pillow takes every JPEG for Adobe's kind, which stores the opposite
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         return _on_white(image)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _eight_bit(image: Image) -> Image:
