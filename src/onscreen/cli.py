@@ -171,19 +171,49 @@ app.add_typer(weights_app, name="weights")
 
 @weights_app.command("list")
 def weights_list() -> None:
-    """Show every model: whether it is here, where it comes from, its licence, what it was trained on."""
-    from onscreen.weights import print_table
+    """Show every model: whether it is here, what it is for, its licence, what it was trained on, where it comes from."""
+    from onscreen.weights_show import print_list
 
-    print_table()
+    print_list(Console())
+
+
+@weights_app.command("check")
+def weights_check(names: Annotated[list[str] | None, typer.Argument(help="Models; all when none is named.")] = None) -> None:
+    """Compare the files that are here with their sha256. Of models that are named, a missing file is an error too."""
+    from onscreen.weights_show import print_check
+
+    print_check(Console(), names or [])
 
 
 @weights_app.command("pull")
-def weights_pull(names: Annotated[list[str] | None, typer.Argument(help="Models; all when none is named.")] = None) -> None:
-    """Fetch the models that are missing and check every file against its sha256."""
-    from onscreen import weights
+def weights_pull(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Models; without a name, those that params.yaml as shipped needs.")
+    ] = None,
+) -> None:
+    """Fetch models and check every file against its sha256; an interrupted download goes on where it stopped.
 
-    weights.ensure(names or list(weights.catalogue()))
-    console.print("all of them are here and right")
+    Models from hosts of their own come only when they are named: some are large, and some may only be used for research
+    (`onscreen weights list` shows the licences).
+    """
+    from onscreen import weights
+    from onscreen.weights_fetch import pull
+
+    wanted = names or [entry.name for entry in weights.catalogue().values() if not entry.must_be_named]
+    pull(wanted)
+    console.print(f"here and right: {', '.join(wanted)}", highlight=False)
+
+
+@weights_app.command("import")
+def weights_import(folder: Annotated[Path, typer.Argument(help="Folder that holds model files, or zips of them.")]) -> None:
+    """Take model files from a folder, without any network. They are found by name and checked against their sha256."""
+    from onscreen.weights_import import import_folder
+    from onscreen.weights_show import print_import
+
+    result = import_folder(folder)
+    print_import(Console(), result)
+    if result.failed:
+        raise typer.Exit(1)
 
 
 def main() -> None:

