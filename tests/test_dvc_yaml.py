@@ -13,7 +13,20 @@ from onscreen.config import Params
 REPO = Path(__file__).parents[1]
 YAML_STAGES = YAML(typ="safe").load((REPO / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 # What moves bytes and processes about; a result does not depend on it. tracking is told, never asked.
-CORE = {"cache", "cli", "config", "console", "engine", "errors", "lineage", "storage", "store", "tracking", "workspace"}
+CORE = {
+    "cache",
+    "cli",
+    "config",
+    "console",
+    "engine",
+    "errors",
+    "lineage",
+    "storage",
+    "store",
+    "tracking",
+    "weights_fetch",
+    "workspace",
+}
 BESIDE = {"weights": "weights.toml", "report.page": "report/page.html.jinja"}  # files that a module reads
 
 
