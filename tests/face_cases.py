@@ -12,6 +12,7 @@ from onscreen import weights
 from onscreen.faces import detectors, embedders
 from onscreen.faces.detectors import Detection, Detector
 from onscreen.faces.embedders import Embedder
+from onscreen.media.audio import Audio
 from onscreen.media.video import write_video
 
 
@@ -59,7 +60,7 @@ def five_of_six() -> tuple[Detection, ...]:
     return tuple(sorted(detector()(six_people()), key=lambda face: face.box[0]))
 
 
-def portrait_video(path: Path, person: int, frames: int = 24) -> Path:
+def portrait_video(path: Path, person: int, frames: int = 24, audio: Audio | None = None) -> Path:
     """An mp4, 256x256, 12 fps, of one of the five, who drifts to the right."""
     image = cv2.copyMakeBorder(six_people(), 200, 200, 200, 200, cv2.BORDER_REFLECT)
     x, y, width, height = five_of_six()[person].box
@@ -74,7 +75,7 @@ def portrait_video(path: Path, person: int, frames: int = 24) -> Path:
             )
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_video(path, views(), 12)
+    write_video(path, views(), 12, audio)
     return path
 
 

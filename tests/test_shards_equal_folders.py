@@ -1,0 +1,112 @@
+"""The same videos through every stage in both layouts, with one item cache: later stages cannot tell which."""
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from face_cases import portrait_video
+from onscreen.config import Params, Storage
+from onscreen.errors import CorruptTable
+from onscreen.ledger import write_ledger
+from onscreen.media.audio import Audio
+from onscreen.stages import dedupe, evaluate, extract_faces, hq, m2p, prepare, split, train_face_voice, train_hq
+from onscreen.storage import INDEX, Stored
+from onscreen.workspace import Workspace
+from stage_cases import RATE, spoken
+
+STAGES = (prepare, extract_faces, dedupe, split, hq, m2p, train_face_voice, train_hq, evaluate)
+STORED = ("data/prepared", "data/faces", "data/identities", "data/hq")
+IMAGE_OR_SOUND = (".jpg", ".wav", ".npy")
+
+
+def params_of(raw: Path, layout: str) -> Params:
+    """The buzz of stage_cases counts as speech; training takes a moment."""
+    given = Params()
+    quick = {"num_epochs": 1, "embedding_dim": 16, "batch_size": 2}
+    return given.model_copy(
+        update={
+            "data": given.data.model_copy(update={"raw": str(raw)}),
+            "voices": given.voices.model_copy(update={"vad_threshold": 1e-4, "min_speech_s": 0.5}),
+            "storage": Storage(layout=layout),
+            "train_face_voice": given.train_face_voice.model_copy(update=quick),
+            "train_hq": given.train_hq.model_copy(update=quick),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def passes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Workspace, int]]:
+    """By layout: the checkout after all stages, and how many items were measured and models trained in it. folders comes first."""
+    root = tmp_path_factory.mktemp("layouts")
+    for person in range(4):
+        for clip in range(2):
+            sound = Audio(spoken(person, clip, 3.0), RATE)
+            portrait_video(root / "raw" / f"사람 {person}" / f"clip {person} {clip}.mp4", person, 36 - clip, sound)
+    portrait_video(root / "raw" / "silent.mp4", 4)
+    found, items = {}, 0
+    for layout in ("folders", "shards"):
+        workspace = Workspace(root / layout, root / layout, params_of(root / "raw", layout), root / "cache")
+        write_ledger(workspace.ledger, {})
+        for stage in STAGES:
+            stage.main(workspace)
+        now = sum(path.suffix in (".npz", ".safetensors") for path in workspace.cache_root.rglob("*"))
+        found[layout], items = (workspace, now - items), now
+    return found
+
+
+def tables(workspace: Workspace) -> dict[str, object]:
+    """Everything that a stage wrote but for what is stored: tables, metrics, plots, models."""
+    files = [path for part in ("data", "models", "reports") for path in (workspace.root / part).rglob("*") if path.is_file()]
+    named = {path.relative_to(workspace.root).as_posix(): path for path in files}
+    return {
+        name: pq.read_table(path).to_pylist() if path.suffix == ".parquet" else path.read_bytes()
+        for name, path in named.items()
+        if path.suffix not in (".tar", *IMAGE_OR_SOUND) and path.name != INDEX
+    }
+
+
+def stored(workspace: Workspace) -> dict[str, bytes]:
+    """Every image and sound by name."""
+    folders = {name: Stored(workspace.root / name) for name in STORED}
+    found = {f"{name}/{file}": folder.read(file) for name, folder in folders.items() for file in folder.names()}
+    return {name: data for name, data in found.items() if name.endswith(IMAGE_OR_SOUND)}
+
+
+def test_every_table_metric_and_model_is_the_same(passes: dict[str, tuple[Workspace, int]]) -> None:
+    folders, shards = (tables(passes[layout][0]) for layout in ("folders", "shards"))
+    assert {name for name in folders if name.endswith("faces.parquet")}
+    assert folders.keys() == shards.keys()
+    assert {name for name in folders if folders[name] != shards[name]} == set()
+
+
+def test_every_image_and_sound_is_the_same(passes: dict[str, tuple[Workspace, int]]) -> None:
+    folders, shards = (stored(passes[layout][0]) for layout in ("folders", "shards"))
+    for folder in ("prepared/audio", "faces/extracted_faces", "identities/deduped_faces", "hq/vox1/masked_faces"):
+        assert sum(name.startswith(f"data/{folder}/") for name in folders) >= 8, folder
+    assert folders == shards
+
+
+def test_in_shards_no_image_or_sound_lies_by_itself(passes: dict[str, tuple[Workspace, int]]) -> None:
+    workspace, _ = passes["shards"]
+    loose = [path for name in STORED for path in (workspace.root / name).rglob("*") if path.suffix in IMAGE_OR_SOUND]
+    assert loose == []
+    assert (workspace.faces / "extracted_faces" / "00000.tar").is_file()
+    assert (workspace.identities / "representative_faces" / "00000.tar").is_file()
+
+
+def test_another_layout_measures_and_trains_nothing_again(passes: dict[str, tuple[Workspace, int]]) -> None:
+    assert passes["folders"][1] > 20
+    assert passes["shards"][1] == 0
+
+
+def test_a_cut_off_shard_stops_the_stage_that_reads_it(passes: dict[str, tuple[Workspace, int]]) -> None:
+    workspace, _ = passes["shards"]
+    shard = workspace.faces / "extracted_faces" / "00000.tar"
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[: len(whole) // 2])
+    try:
+        with pytest.raises(CorruptTable, match=r"00000\.tar is cut off"):
+            dedupe.main(workspace)
+    finally:
+        shard.write_bytes(whole)
