@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from face_cases import astronaut, detector
-from onscreen.faces.alignment import aligned_crop
+from onscreen.faces.alignment import aligned_crop, completeness
 from onscreen.faces.detectors import Detection
 from onscreen.faces.quality import Quality, head_pose, measure_quality
 
@@ -79,16 +79,58 @@ def test_a_tilted_face_has_that_roll_and_its_crop_is_upright(angle: int) -> None
     image = cv2.warpAffine(astronaut(), cv2.getRotationMatrix2D((222, 115), -angle, 1), (512, 512))
     level = head_pose(_face(astronaut()).landmarks)[2]
     assert measure_quality(image, _face(image), 0.4).roll == pytest.approx(level + angle, abs=3)
-    crop, _ = aligned_crop(image, _face(image), 256, 0.4)
+    crop = aligned_crop(image, _face(image), 256, 0.4)
     assert crop.shape == (256, 256, 3)
     assert abs(head_pose(_face(crop).landmarks)[2]) < 3
 
 
+def _tilted(box: tuple[float, float, float, float], angle_deg: float = 0.0) -> Detection:
+    """A face whose line of eyes leans by an angle."""
+    mesh = np.zeros((468, 2), np.float32)
+    angle = np.radians(angle_deg)
+    mesh[[263, 362, 386, 374]] = (60 * np.cos(angle), 60 * np.sin(angle))
+    return Detection(box, mesh, 1.0)
+
+
 def test_what_lies_outside_of_the_image_is_black_in_the_crop() -> None:
     image = np.full((100, 100, 3), 200, np.uint8)
-    mesh = np.zeros((468, 2), np.float32)
-    mesh[[263, 362, 386, 374]] = (60, 0)  # a level line of eyes
-    crop, completeness = aligned_crop(image, Detection((-50, 0, 100, 100), mesh, 1.0), 64, 0.0)
-    assert completeness == pytest.approx(0.5, abs=0.02)
+    face = _tilted((-50, 0, 100, 100))
+    crop = aligned_crop(image, face, 64, 0.0)
+    assert completeness(image.shape, face, 0.0) == pytest.approx(0.5)
     assert crop[:, :30].max() == 0
     assert crop[:, 34:].min() == 200
+
+
+def test_a_crop_that_lies_outside_of_the_image_is_black_and_covers_nothing() -> None:
+    image = np.full((100, 100, 3), 200, np.uint8)
+    face = _tilted((500, 500, 300, 300), 20)
+    assert aligned_crop(image, face, 64, 0.0).max() == 0
+    assert completeness(image.shape, face, 0.0) == 0
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_completeness_is_the_share_of_the_crop_that_is_not_black(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    image = np.full((*random.integers(50, 400, 2), 3), 255, np.uint8)
+    face = _tilted((*random.uniform(-150, 250, 2), *random.uniform(20, 300, 2)), random.uniform(-180, 180))
+    seen = aligned_crop(image, face, 256, 0.4).mean() / 255
+    assert completeness(image.shape, face, 0.4) == pytest.approx(seen, abs=0.015)
+
+
+@pytest.mark.parametrize("angle", [0, 17, -80])
+@pytest.mark.parametrize("side", [24, 60, 200])
+def test_a_crop_shows_the_same_place_whatever_part_of_the_image_is_cut_for_it(angle: float, side: float) -> None:
+    y, x = np.mgrid[0:500, 0:700]
+    image = np.stack([x / 3, y / 2, (x + y) / 5], axis=-1).astype(np.uint8)  # a slope, which averages do not change
+    face = _tilted((260, 190, side, side), angle)
+    whole = cv2.getRotationMatrix2D((260 + side / 2, 190 + side / 2), angle, 48 / side)
+    whole[:, 2] += 24 - np.array([260 + side / 2, 190 + side / 2])
+    expected = cv2.warpAffine(image, whole, (48, 48))
+    assert np.abs(aligned_crop(image, face, 48, 0.0).astype(int) - expected).max() <= 2
+
+
+def test_a_fine_pattern_does_not_alias_in_a_small_crop() -> None:
+    image = np.zeros((600, 600, 3), np.uint8)
+    image[:, ::2] = 255  # stripes of one pixel: grey from afar
+    crop = aligned_crop(image, _tilted((100, 100, 400, 400)), 100, 0.0)
+    assert np.abs(crop.astype(int) - 128).max() < 20

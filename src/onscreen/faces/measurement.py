@@ -74,7 +74,7 @@ def _models(detector: str, embedder: str, files: tuple[tuple[str, Path], ...]) -
 
 
 def _crop(clip: ClipFaces, image: np.ndarray, face: Detection) -> np.ndarray:
-    crop, _ = aligned_crop(image, face, clip.crop_px, clip.crop_margin, level=clip.level_crop)
+    crop = aligned_crop(image, face, clip.crop_px, clip.crop_margin, level=clip.level_crop)
     return np.asarray(cv2.imencode(".jpg", crop[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1])
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from onscreen.faces.alignment import aligned_crop
+from onscreen.faces.alignment import aligned_crop, completeness
 from onscreen.faces.detectors import Detection
 from onscreen.faces.landmarks import eye_openness
 
@@ -42,20 +42,19 @@ def measure_quality(image: np.ndarray, face: Detection, margin: float) -> Qualit
     64 px between the eyes; sharpness is v / (v + 85); light falls as grey leaves the middle; frontality = cos(yaw) cos(pitch);
     eyes reaches 1 at an openness of 0.3.
     """
-    crop, _ = aligned_crop(image, face, _CROP_PX, 0.0)
-    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
+    grey = cv2.cvtColor(aligned_crop(image, face, _CROP_PX, 0.0), cv2.COLOR_RGB2GRAY)
     low, high = np.percentile(grey, [5, 95]) / 255
     exposure = float(grey.mean()) / 255
     sharpness = float(cv2.Laplacian(grey, cv2.CV_64F).var())
     yaw, pitch, roll = head_pose(face.landmarks)
     interocular = float(np.linalg.norm(face.landmarks[1] - face.landmarks[0]))
-    completeness = aligned_crop(image, face, _CROP_PX, margin)[1]
+    complete = completeness(image.shape, face, margin)
     size = min(1.0, interocular / _FULL_SIZE_PX)
     light = 1 - (2 * exposure - 1) ** 2
     frontal = max(0.0, np.cos(np.radians(yaw))) * max(0.0, np.cos(np.radians(pitch)))
     eyes = min(1.0, eye_openness(face.mesh) / _OPEN_EYES)
-    quality = face.score * size * (sharpness / (sharpness + _HALF_SHARPNESS)) * light * frontal * eyes * completeness
-    return Quality(interocular, sharpness, exposure, float(high - low), yaw, pitch, roll, completeness, float(quality))
+    quality = face.score * size * (sharpness / (sharpness + _HALF_SHARPNESS)) * light * frontal * eyes * complete
+    return Quality(interocular, sharpness, exposure, float(high - low), yaw, pitch, roll, complete, float(quality))
 
 
 def head_pose(landmarks: np.ndarray) -> tuple[float, float, float]:
