@@ -13,7 +13,8 @@ from onscreen.faces.agreement import agreement, read_labels
 from onscreen.ledger import LedgerRow, write_ledger
 from onscreen.records import Clip, Face, Identity, Reject
 from onscreen.stages import dedupe, extract_faces, prepare
-from onscreen.stages.dedupe import metrics, run, threshold_of
+from onscreen.stages.dedupe import run, threshold_of
+from onscreen.stages.dedupe_output import Known, metrics
 from onscreen.store import atomic_path, read_json, read_table, write_table
 from onscreen.workspace import Workspace
 from real_data import DATA, needs_real_data
@@ -126,22 +127,26 @@ def test_one_more_clip_does_not_change_the_threshold_for_everybody() -> None:
 
 def test_metrics_hold_scores_of_main_people_and_the_margin() -> None:
     faces = [*THREE, face("c-p1", 91, person=1)]
-    found = list(run(Dedupe(), 0.1, faces, {}))
+    found = [row for row in run(Dedupe(), 0.1, faces, {}) if isinstance(row, Identity)]
+
+    def counts_of(labels: dict[str, str], rows: list[Identity] = found) -> dict[str, Any]:
+        return metrics(Dedupe(), 0.1, Known.of(faces, rows), [], labels)
+
     labels = {"a.mp4": "anna", "b.mp4": "anna", "c.mp4": "carla"}
-    counts = metrics(Dedupe(), 0.1, faces, found, [], labels)
+    counts = counts_of(labels)
     assert (counts["faces"], counts["identities"], counts["singletons"], counts["threshold"]) == (4, 3, 2, 0.1)
     assert counts["distances"]["largest_inside"] == pytest.approx(1 - np.cos(np.radians(5)), abs=1e-6)
     assert counts["distances"]["smallest_across"] == pytest.approx(1 - np.cos(np.radians(1)), abs=1e-6)
     assert counts["labels"]["pairwise_f1"] == 1
     assert counts["labels"]["clips"] == 3
-    assert metrics(Dedupe(), 0.1, faces, found, [], {**labels, "gone.mp4": "dora"})["labels"]["files_without_face"] == 1
-    joined = [replace(row, group="one") for row in found]
-    assert metrics(Dedupe(), 0.1, faces, joined, [], labels)["labels"]["pairwise_f1"] == 1
-    assert metrics(Dedupe(), 0.1, faces, joined, [], labels)["labels_without_ledger"]["pairwise_f1"] < 1
-    assert counts["labels"]["nmi"] == pytest.approx(1)
+    assert counts_of({**labels, "gone.mp4": "dora"})["labels"]["files_without_face"] == 1
+    joined = [replace(row, cluster="one") for row in found]
+    assert counts_of(labels, joined)["labels"]["pairwise_f1"] == 1
+    assert counts_of(labels, joined)["labels_without_ledger"]["pairwise_f1"] < 1
+    assert counts["labels"]["nmi"] == counts["labels"]["ari"] == pytest.approx(1)
     assert counts["singleton_rate"] == pytest.approx(2 / 3)
-    assert "labels" not in metrics(Dedupe(), 0.1, faces, found, [], {})
-    assert "smallest_across" not in metrics(Dedupe(), 0.1, THREE[:2], found[:2], [], {})["distances"]
+    assert "labels" not in counts_of({})
+    assert "smallest_across" not in counts_of({}, [row for row in found if row.face_id in "ab"])["distances"]
 
 
 def test_agreement_by_hand() -> None:
@@ -153,6 +158,7 @@ def test_agreement_by_hand() -> None:
     assert scores["bcubed_recall"] == pytest.approx((1 + 1 + 1 / 2 + 1 / 2) / 4)
     entropy, shared = np.log(4) - 0.75 * np.log(3), np.log(4 / 3) / 2 + np.log(2 / 3) / 4 + np.log(2) / 4
     assert scores["nmi"] == pytest.approx(shared / ((entropy + np.log(2)) / 2))
+    assert scores["ari"] == pytest.approx((1 - 3 * 2 / 6) / ((3 + 2) / 2 - 3 * 2 / 6))  # pairs: 1 in both, 3 and 2 of 6
 
 
 def test_a_score_over_no_pair_does_not_exist() -> None:
@@ -160,7 +166,8 @@ def test_a_score_over_no_pair_does_not_exist() -> None:
     assert "pairwise_precision" not in scores
     assert "pairwise_f1" not in scores
     assert scores["bcubed_f1"] == 1
-    assert "nmi" not in agreement(["x", "y"], ["1", "1"])  # one label tells nothing apart
+    assert "ari" not in scores
+    assert not {"nmi", "ari"} & agreement(["x", "y"], ["1", "1"]).keys()  # one label tells nothing apart
 
 
 @pytest.mark.parametrize(

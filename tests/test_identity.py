@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from onscreen.faces.identity import name_clusters, representative, strays
+from onscreen.faces.identity import merges, name_clusters, nearest, representative, strays
 
 
 def _people(count: int, views: int, spread: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -31,26 +31,28 @@ def _points_on_a_circle(degrees: list[float]) -> np.ndarray:
 
 def test_a_cluster_without_a_known_face_is_named_after_its_smallest_key() -> None:
     vectors = _points_on_a_circle([0, 1, 90])
-    names, merges = name_clusters(np.array([0, 0, 2]), ["b", "a", "c"], ["1", "2", "3"], vectors, {})
-    again, _ = name_clusters(np.array([0, 1, 1]), ["c", "a", "b"], ["3", "2", "1"], vectors[[2, 1, 0]], {})
+    names = name_clusters(np.array([0, 0, 2]), ["b", "a", "c"], ["1", "2", "3"], vectors, {})
+    again = name_clusters(np.array([0, 1, 1]), ["c", "a", "b"], ["3", "2", "1"], vectors[[2, 1, 0]], {})
     assert names[0] == names[1] != names[2]
     assert all(name.startswith("id_") and len(name) == 15 for name in names)
     assert [again[2], again[1], again[0]] == names
-    assert merges == []
 
 
 def test_new_faces_join_the_nearest_known_face_and_known_faces_keep_their_id() -> None:
     vectors = _points_on_a_circle([0, 1, 9, 10])
     known = {"k1": "anna", "k2": "bert"}
-    names, [merge] = name_clusters(np.zeros(4, int), ["k1", "new1", "new2", "k2"], list("abcd"), vectors, known)
+    keys = ["k1", "new1", "new2", "k2"]
+    names = name_clusters(np.zeros(4, int), keys, list("abcd"), vectors, known)
     assert names == ["anna", "anna", "bert", "bert"]
+    [merge] = merges(np.zeros(4, int), names, keys, known)
     assert merge.identity_ids == ("anna", "bert")
     assert merge.keys == ("k1", "k2", "new1", "new2")
+    assert merges(np.array([0, 0, 1, 1]), names, keys, known) == []
 
 
 def test_a_new_face_as_near_to_two_known_ones_takes_the_one_of_the_smaller_key() -> None:
     vectors = _points_on_a_circle([10, 0, 20])
-    names, _ = name_clusters(np.zeros(3, int), ["new", "k2", "k1"], list("abc"), vectors[[0, 1, 1]], {"k1": "anna", "k2": "bert"})
+    names = name_clusters(np.zeros(3, int), ["new", "k2", "k1"], list("abc"), vectors[[0, 1, 1]], {"k1": "anna", "k2": "bert"})
     assert names == ["anna", "bert", "anna"]
 
 
@@ -81,7 +83,7 @@ def test_a_known_face_far_from_all_others_of_its_name_is_a_stray() -> None:
 
 def test_the_ledger_cannot_put_two_new_faces_of_one_clip_into_one_person() -> None:
     vectors = _points_on_a_circle([0, 1, 90, 91])
-    names, _ = name_clusters(
+    names = name_clusters(
         np.array([0, 0, 2, 2]), ["k1", "new1", "k2", "new2"], ["a", "x", "b", "x"], vectors, {"k1": "anna", "k2": "anna"}
     )
     assert names[0] == names[1] == names[2] == "anna"

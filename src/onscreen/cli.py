@@ -60,6 +60,7 @@ def freeze() -> None:
     """Append the faces that the ledger does not know yet; commit the file afterwards."""
     from onscreen.ledger import freeze as grow
     from onscreen.ledger import read_ledger, write_ledger
+    from onscreen.overrides import read_overrides
     from onscreen.records import Identity, SplitRow
     from onscreen.store import read_table
     from onscreen.workspace import Workspace
@@ -68,7 +69,7 @@ def freeze() -> None:
     identities = read_table(workspace.identities / "identities.parquet", Identity)
     splits = read_table(workspace.splits / "splits.parquet", SplitRow)
     known = read_ledger(workspace.ledger)
-    grown = grow(known, identities, splits)
+    grown = grow(known, identities, splits, read_overrides(workspace.overrides).rename)
     write_ledger(workspace.ledger, grown)
     console.print(
         f"{len(grown) - len(known)} faces added, {len(grown)} in data/ledger.csv. Commit it to keep them where they are."

@@ -141,8 +141,8 @@ class Identity:
 
     identity_id: the same person from run to run (the ledger's where it knows the face).
     distance: cosine distance to the representative's embedding, 0-2. image: path relative to data/identities/deduped_faces.
-    group: smallest Face.key of the cluster that the embeddings alone give. It holds two identities when the ledger knows two
-    in one cluster; split quarantines them if they are on different sides, because they may be one person.
+    cluster: smallest Face.key of the cluster that the embeddings alone give. group: the same after a person's splits. It holds two
+    identities when the ledger knows two in it; split quarantines them if they are on different sides, because they may be one person.
     """
 
     face_id: str
@@ -154,6 +154,26 @@ class Identity:
     image: str
     face_key: str
     group: str
+    cluster: str
+
+
+@dataclass(frozen=True)
+class ReviewPair:
+    """Two faces near the border of being one person, for a person to look at: data/identities/review.parquet, nearest first.
+
+    Of two identities the closest pair within dedupe.review_band of the threshold, inside one the farthest. distance, threshold:
+    cosine, 0-2. same: whether they are one identity now. image_a, image_b: path relative to data/identities/deduped_faces.
+    """
+
+    face_id_a: str
+    face_id_b: str
+    identity_a: str
+    identity_b: str
+    distance: float
+    threshold: float
+    same: bool
+    image_a: str
+    image_b: str
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,11 @@ class Workspace:
         return self.root / "data" / "ledger.csv"
 
     @property
+    def overrides(self) -> Path:
+        """A person's corrections of identities; `onscreen run` has no such file."""
+        return self.root / "data" / "identity_overrides.yaml"
+
+    @property
     def models(self) -> Path:
         return self.root / "models"
 

@@ -17,10 +17,11 @@ def agreement(predicted: Sequence[str], labels: Sequence[str]) -> dict[str, floa
     Pairwise: over pairs of items that are together. A precision or recall over no pair at all is left out, and so is its F1.
     BCubed (Bagga and Baldwin 1998): over items, the share of their cluster (of their label) that has their label (their cluster).
     nmi: mutual information over the mean of the two entropies; left out where all labels are one, because they tell nothing.
+    ari: the Rand index adjusted for chance (Hubert and Arabie 1985), -0.5 to 1; left out with nmi, and where all labels differ.
     """
     if not labels:
         return {}
-    from sklearn.metrics import normalized_mutual_info_score
+    from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
     both, clusters, people = Counter(zip(predicted, labels, strict=True)), Counter(predicted), Counter(labels)
     together = _pairs(both)
@@ -28,7 +29,11 @@ def agreement(predicted: Sequence[str], labels: Sequence[str]) -> dict[str, floa
     precise = sum(count * count / clusters[cluster] for (cluster, _), count in both.items())
     complete = sum(count * count / people[person] for (_, person), count in both.items())
     scores |= _scores("bcubed", precise, len(labels), complete, len(labels))
-    return scores | ({"nmi": float(normalized_mutual_info_score(labels, predicted))} if len(people) > 1 else {})
+    if len(people) > 1:
+        scores["nmi"] = float(normalized_mutual_info_score(labels, predicted))
+    if 1 < len(people) < len(labels):
+        scores["ari"] = float(adjusted_rand_score(labels, predicted))
+    return scores
 
 
 def _pairs(counts: Counter[str] | Counter[tuple[str, str]]) -> int:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
-Name = TypeVar("Name", int, str)
+Name = TypeVar("Name", bound=Hashable)
+
+_BLOCK = 2048  # faces a block: 16 MB of similarities
+_EQUAL = 9  # decimals of a mean distance (0-2) that count; float64 sums of a million terms are right to more
 
 
 @dataclass(frozen=True)
@@ -22,30 +25,42 @@ class Merge:
 
 
 def name_clusters(
-    labels: np.ndarray, keys: Sequence[str], clips: Sequence[str], embeddings: np.ndarray, known: Mapping[str, str]
-) -> tuple[list[str], list[Merge]]:
+    labels: np.ndarray,
+    keys: Sequence[str],
+    clips: Sequence[str],
+    embeddings: np.ndarray,
+    known: Mapping[str, str],
+    given: Mapping[int, str] | None = None,
+) -> list[str]:
     """An identity_id for every face, the same from run to run where the ledger knows the person.
 
     known: face key -> identity_id of the ledger. A known face keeps its own. A new face takes that of the nearest known face of
-    its cluster; a cluster without one is named after the smallest key in it. Known ids are never renamed: where two stand in one
-    cluster, both stay and a Merge tells it. A new face whose person the ledger would put twice into one clip gets an id of its own.
+    its cluster; a cluster without one is named as given says, else after the smallest key in it. Known ids are never renamed:
+    where two stand in one cluster, both stay. A new face whose person the ledger would put twice into one clip gets an id of its own.
     """
     names = [known.get(key, "") for key in keys]
-    merges = []
-    for members in together(labels.tolist()).values():
+    for label, members in together(labels.tolist()).items():
         old = sorted((face for face in members if keys[face] in known), key=lambda face: keys[face])
         new = [face for face in members if keys[face] not in known]
         if old:
-            nearest = (embeddings[new] @ embeddings[old].T).argmax(1)  # the first of equals, which has the smallest key
-            given = [names[old[other]] for other in nearest.tolist()]
+            others = nearest(embeddings, np.array(new, np.int64), np.array(old, np.int64))[0]
+            for face, other in zip(new, others.tolist(), strict=True):
+                names[face] = names[other]
         else:
-            given = [_fresh_id(min(keys[face] for face in members))] * len(new)
-        for face, name in zip(new, given, strict=True):
-            names[face] = name
-        ids = tuple(sorted({names[face] for face in old}))
+            name = (given or {}).get(label) or _fresh_id(min(keys[face] for face in members))
+            for face in new:
+                names[face] = name
+    return _apart_in_clips(names, keys, clips, known)
+
+
+def merges(groups: np.ndarray, names: Sequence[str], keys: Sequence[str], known: Mapping[str, str]) -> list[Merge]:
+    """Groups in which the ledger knows two people or more. names: identity_id of every face."""
+    found = []
+    for members in together(groups.tolist()).values():
+        ids = {names[face] for face in members if keys[face] in known}
         if len(ids) > 1:
-            merges.append(Merge(ids, tuple(sorted(keys[face] for face in members))))
-    return _apart_in_clips(names, keys, clips, known), merges
+            found.append(Merge(tuple(sorted(ids)), tuple(sorted({keys[face] for face in members}))))
+    return found
 
 
 def together(names: Sequence[Name]) -> dict[Name, list[int]]:
@@ -54,6 +69,27 @@ def together(names: Sequence[Name]) -> dict[Name, list[int]]:
     for face, name in enumerate(names):
         people[name].append(face)
     return dict(people)
+
+
+def nearest(embeddings: np.ndarray, of: np.ndarray, among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each face of `of` the nearest other one of `among`, the first of equals, and its cosine distance; inf where there is none.
+
+    embeddings: (N, D) float32, L2 = 1. of: (M,), among: (K,) indices, K > 0 where M > 0. Returns (M,) indices, (M,) float32.
+    In blocks, never M x K.
+    """
+    face, distance = np.zeros(len(of), np.int64), np.full(len(of), np.inf, np.float32)
+    for first in range(0, len(of), _BLOCK):
+        rows = slice(first, first + _BLOCK)
+        for start in range(0, len(among), _BLOCK):
+            part = among[start : start + _BLOCK]
+            found = 1 - embeddings[of[rows]] @ embeddings[part].T
+            found[of[rows][:, None] == part[None, :]] = np.inf
+            best = found.argmin(1)
+            least = found[np.arange(len(best)), best]
+            closer = least < distance[rows]
+            face[rows] = np.where(closer, part[best], face[rows])
+            distance[rows] = np.where(closer, least, distance[rows])
+    return face, distance
 
 
 def strays(
@@ -67,10 +103,10 @@ def strays(
     found = []
     for group in together([names[face] for face in old]).values():
         members = np.array([old[face] for face in group])
-        distances = 1 - embeddings[members] @ embeddings[members].T
-        np.fill_diagonal(distances, np.inf)
-        nearest = distances.min(1)
-        found += [(int(members[face]), float(nearest[face])) for face in np.flatnonzero((nearest > limit) & (nearest < np.inf))]
+        distances = nearest(embeddings, members, members)[1]
+        found += [
+            (int(members[face]), float(distances[face])) for face in np.flatnonzero((distances > limit) & (distances < np.inf))
+        ]
     return sorted(found)
 
 
@@ -94,9 +130,11 @@ def representative(embeddings: np.ndarray, quality: np.ndarray) -> int:
 
     embeddings: (N, D) float32, L2 = 1, of one person. quality: (N,) in [0, 1]. It has the smallest sum of distances to the
     others, each counted by its quality, divided by its own quality; so of two faces it is the better one.
+    Exact in O(N D): the sum over j of w_j (1 - e_i e_j) is sum(w) - e_i sum(w_j e_j); a face's distance to itself is 0.
     """
     weight = np.maximum(quality.astype(np.float64), 1e-9)
-    distances = np.maximum(1 - embeddings.astype(np.float64) @ embeddings.T.astype(np.float64), 0)
-    np.fill_diagonal(distances, 0)
-    cost = distances @ weight / weight
+    vectors = embeddings.astype(np.float64)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    cost = (weight.sum() - vectors @ (weight @ vectors)) / weight.sum()
+    cost = np.round(np.maximum(cost, 0), _EQUAL) / weight
     return int(np.lexsort((np.arange(len(cost)), -weight, cost))[0])

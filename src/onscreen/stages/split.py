@@ -45,7 +45,10 @@ def assign(params: Split, identities: Iterable[Identity], ledger: Mapping[str, L
         if len(known) > 1:
             side, reason = QUARANTINE, "two_sides"
             for name, count in sorted(Counter(row.identity_id for row in rows).items()):
-                detail = f"data/ledger.csv puts faces of this person on {' and '.join(sorted(known))}; correct its rows"
+                detail = (
+                    f"data/ledger.csv puts faces of this person on {' and '.join(sorted(known))}; correct its rows, "
+                    "or split whom data/identity_overrides.yaml should hold apart"
+                )
                 yield Reject(name, STAGE, "voice", "two_sides", detail, {"faces": float(count)})
         elif known:
             side, reason = known.pop(), ""

@@ -1,0 +1,110 @@
+"""A person's corrections applied to clusters and names. Everything here is in indices of faces; overrides.py reads the file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from onscreen.faces.identity import nearest, together
+
+_REST = -1
+
+
+def cut(labels: np.ndarray, lists: Sequence[Sequence[int]], old: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
+    """Clusters of which each list is one by itself.
+
+    labels: (N,) int64 in [0, N). lists: disjoint, of faces. old: (N,) bool, whom the ledger knows.
+    Whoever is not listed stays with the rest of the cluster; only where the ledger knows faces both in a list and in the rest, a
+    new face goes with the nearest of them, so that a person who was taken out and frozen can grow.
+    Returns (N,) int64: list n is cluster N + n.
+    """
+    part = np.full(len(labels), _REST)
+    for number, faces in enumerate(lists):
+        part[list(faces)] = number
+    listed = part != _REST
+    for label in np.unique(labels[listed]).tolist():
+        members = np.flatnonzero(labels == label)
+        rest = members[~listed[members]]
+        known = members[old[members]]
+        if listed[known].any() and old[rest].any():
+            new = rest[~old[rest]]
+            part[new] = part[nearest(embeddings, new, known)[0]]
+    return np.where(part == _REST, labels, len(labels) + part)
+
+
+def apart_id(keys: Collection[str]) -> str:
+    """The id of people whom a person took out of a cluster, while the ledger has none for them. keys: of the faces of the list."""
+    return "id_" + hashlib.sha256(f"apart\0{min(keys)}".encode()).hexdigest()[:12]
+
+
+def still_known(known: Mapping[str, str], lists: Sequence[Collection[str]]) -> dict[str, str]:
+    """What the ledger says, without the ids that faces of a list share with others: those keep the id, who was taken out loses it.
+
+    known: face key -> identity_id. lists: face keys. A list keeps an id that is its own: given when it was taken out, or held by
+    nobody else.
+    """
+    keys_of: dict[str, set[str]] = {}
+    for key, name in known.items():
+        keys_of.setdefault(name, set()).add(key)
+    left = dict(known)
+    for keys in lists:
+        given = {apart_id([key]) for key in keys}
+        for key in keys & known.keys():
+            if known[key] not in given and not keys_of[known[key]] <= set(keys):
+                del left[key]
+    return left
+
+
+def united(names: Sequence[str], lists: Sequence[Collection[int]], known: Collection[str], given: Collection[str]) -> list[str]:
+    """Names after the people of each list have become one.
+
+    They are called by the smallest id that the ledger has for any of them (known), else by one given to people who were taken out
+    (given), else by the smallest of their ids.
+    """
+    to = {name: name for name in names}
+
+    def root(name: str) -> str:
+        while to[name] != name:
+            name = to[name]
+        return name
+
+    for faces in lists:
+        people = sorted({root(names[face]) for face in faces}, key=lambda name: (name not in known, name not in given, name))
+        for other in people[1:]:
+            to[other] = people[0]
+    return [root(name) for name in names]
+
+
+def chains(lists: Sequence[Collection[int]], count: int) -> np.ndarray:
+    """(count,) int64: faces that lists join, directly or through others, share a number; a face in no list has its own."""
+    links = [(min(faces), face) for faces in lists if faces for face in faces]
+    first, other = np.array(links, np.int64).reshape(-1, 2).T
+    edges = coo_array((np.ones(len(links), bool), (first, other)), (count, count))
+    return np.asarray(connected_components(edges, directed=False)[1], np.int64)
+
+
+def groups_of(labels: np.ndarray, names: Sequence[str], lists: Sequence[Collection[int]]) -> np.ndarray:
+    """Clusters, of which those that a list cuts fall apart: into the people of the lists, and the rest. (N,) int64, from 0."""
+    taken_out = [{names[face] for face in faces} for faces in lists]
+    cuts: dict[int, set[str]] = {}
+    for faces, people in zip(lists, taken_out, strict=True):
+        for label in {int(labels[face]) for face in faces}:
+            cuts.setdefault(label, set()).update(people)
+    parts = [(int(label), name if name in cuts.get(int(label), ()) else "") for label, name in zip(labels, names, strict=True)]
+    numbers = {part: number for number, part in enumerate(together(parts))}
+    return np.array([numbers[part] for part in parts], np.int64)
+
+
+def undone(labels: np.ndarray, before: Sequence[str], after: Sequence[str], lists: Sequence[Collection[int]]) -> list[int]:
+    """Faces from whom a list was taken out and with whom a merge makes it one again. before, after: names, of that merge."""
+    found = set()
+    for faces in lists:
+        for face in faces:
+            others = np.flatnonzero(labels == labels[face]).tolist()
+            back = [other for other in others if after[other] == after[face] and before[other] != before[face]]
+            found.update(set(back) - set(faces))
+    return sorted(found)
