@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onscreen.naming import SEPARATOR, clip_ids, cut_id, face_id, file_stem, id_of
+from onscreen.naming import SEPARATOR, clip_ids, cut_id, face_id, file_stem, id_of, picture_ids
 
 PART = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="/\0"), min_size=1, max_size=12)
 PATHS = st.lists(
@@ -64,3 +64,20 @@ def test_long_names_fit_the_file_system_and_stay_apart():
     one, other = "긴" * 100 + "1", "긴" * 100 + "2"
     assert file_stem(one) != file_stem(other)
     assert len(f"{file_stem(one)}{SEPARATOR}{file_stem(other)}.jpg".encode()) <= 255
+
+
+def test_a_picture_is_called_as_its_file_whatever_its_name_ends_in():
+    names = ["vid.jpg", "vid-p1.jpg", "vid-s000.jpg"]
+    assert picture_ids(names) == {name: name.removesuffix(".jpg") for name in names}
+
+
+def test_a_picture_that_onscreen_named_has_the_id_it_was_named_for():
+    assert picture_ids([f"{file_stem('a:b')}.jpg"]) == {"a%3Ab.jpg": "a:b"}
+    assert picture_ids(["50%off.jpg", "50%25off.jpg"]) == {"50%off.jpg": "50%off", "50%25off.jpg": "50%25off"}
+
+
+@given(PATHS)
+def test_pictures_have_ids_of_their_own(paths):
+    ids = picture_ids(paths)
+    assert set(ids) == set(paths)
+    assert len({name.casefold() for name in ids.values()}) == len(paths)

@@ -22,6 +22,27 @@ _MAX_BYTES = 120  # two of them, "_dedupe_" and ".jpg" stay below the 255 bytes 
 
 def clip_ids(sources: Iterable[str]) -> dict[str, str]:
     """Map each source (path relative to data.raw, POSIX) to its clip_id; unique, independent of the order of input."""
+    return _unique(sources, _clashing)
+
+
+def picture_ids(sources: Iterable[str]) -> dict[str, str]:
+    """Map each picture to its id, as clip_ids does. A name that file_stem made is the id it was made from, and -p1 or -s000 at
+    the end of one means nothing here: who else was in the video that a picture came from is not known."""
+    names = _unique(sources, _alike)
+    ids = {source: _decoded(name) for source, name in names.items()}
+    return ids if not _alike(ids) else names
+
+
+def _decoded(stem: str) -> str:
+    try:
+        name = id_of(stem)
+    except ValueError:  # shortened, or not UTF-8
+        return stem
+    return name if file_stem(name) == stem else stem
+
+
+def _unique(sources: Iterable[str], clashing: Callable[[dict[str, str]], list[str]]) -> dict[str, str]:
+    """The first rung of names for each source at which none clashes with another's."""
     todo = sorted(set(sources))
     rungs: tuple[Callable[[PurePosixPath], str], ...] = (
         lambda path: path.stem,
@@ -31,7 +52,7 @@ def clip_ids(sources: Iterable[str]) -> dict[str, str]:
     )
     names = {source: rungs[0](PurePosixPath(source)) for source in todo}
     for rung in rungs[1:]:
-        for source in _clashing(names):
+        for source in clashing(names):
             names[source] = rung(PurePosixPath(source))
     return names
 
@@ -41,6 +62,12 @@ def _clashing(names: dict[str, str]) -> list[str]:
     folded = {source: _fold(name) for source, name in names.items()}
     counts = Counter(folded.values())
     return [source for source, name in folded.items() if counts[name] > 1 or any(base in counts for base in _bases(name))]
+
+
+def _alike(names: dict[str, str]) -> list[str]:
+    """Sources whose name another one has."""
+    counts = Counter(_fold(name) for name in names.values())
+    return [source for source, name in names.items() if counts[_fold(name)] > 1]
 
 
 def _bases(name: str) -> set[str]:

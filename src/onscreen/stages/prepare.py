@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -194,8 +194,7 @@ def main(workspace: Workspace) -> None:
     found = find_videos(raw, workspace.params.data.video_extensions)
     if not found.videos:
         raise NothingUsable(_no_videos(workspace, raw, found))
-    sources, rejects = _hashed(workspace, raw, found.videos)
-    rejects += [Reject(_spelt(path), STAGE, "clip", "unreadable", "the folder may not be listed") for path in found.closed]
+    sources, rejects = read_sources(workspace, raw, found)
     clips = list[Clip]()
     with atomic_folder(workspace.prepared) as folder, storing(folder, workspace.params.storage.layout) as save:
         (folder / "audio").mkdir()
@@ -216,17 +215,24 @@ def main(workspace: Workspace) -> None:
 
 def _no_videos(workspace: Workspace, raw: Path, found: Found) -> str:
     extensions = ", ".join(workspace.params.data.video_extensions)
+    return f"data.raw = {raw} holds no video: none of {extensions} (data.video_extensions); it holds {what_else(found)}."
+
+
+def what_else(found: Found) -> str:
+    """In words, what a folder holds beside what was searched for."""
     seen = Counter(PurePosixPath(path).suffix.lower() or "no extension" for path in found.others).most_common(5)
     there = ", ".join(f"{count} of {kind}" for kind, count in seen) or "no file"
     closed = f", and folders that may not be listed: {', '.join(found.closed)}" if found.closed else ""
-    return f"data.raw = {raw} holds no video: none of {extensions} (data.video_extensions); it holds {there}{closed}."
+    return there + closed
 
 
-def _hashed(workspace: Workspace, raw: Path, videos: list[str]) -> tuple[list[Source], list[Reject]]:
+def read_sources(
+    workspace: Workspace, raw: Path, found: Found, ids_of: Callable[[Iterable[str]], dict[str, str]] = clip_ids
+) -> tuple[list[Source], list[Reject]]:
     """The readable files, with their ids, and rejects for the others. Ids come from all files, readable or not."""
     sources, rejects, first = list[Source](), list[Reject](), dict[str, str]()
-    named = {path: _spelt(path) for path in videos}
-    ids = clip_ids(named.values())
+    named = {path: _spelt(path) for path in found.videos}
+    ids = ids_of(named.values())
     for path, name in named.items():
         try:
             sha256 = workspace.hashes.sha256(regular_file(raw / path)) if name == path else ""
@@ -238,7 +244,13 @@ def _hashed(workspace: Workspace, raw: Path, videos: list[str]) -> tuple[list[So
             continue
         sources.append(Source(path, ids[path], sha256, first.get(sha256)))
         first.setdefault(sha256, ids[path])
-    return sources, rejects
+    closed = [Reject(_spelt(path), STAGE, "clip", "unreadable", "the folder may not be listed") for path in found.closed]
+    return sources, rejects + closed
+
+
+def whole_clip(source: Source, found: Probe) -> Clip:
+    """All of a video as one clip, its sound left out of account."""
+    return _clip(source, found, _Cut(None, 0.0, found.duration_s), None, [])
 
 
 def _spelt(path: str) -> str:
