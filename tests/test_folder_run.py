@@ -92,10 +92,11 @@ def test_an_output_inside_the_input_does_not_feed_on_itself(tmp_path: Path) -> N
 
 def test_params_of_the_folder_count(videos: Path, tmp_path: Path) -> None:
     settings = tmp_path / "params.yaml"
-    settings.write_text("dedupe: {threshold: 1.9}\nfaces: {frames: first}\n")
+    settings.write_text("dedupe: {threshold: 1.9}\nfaces: {frames: first}\nstorage: {layout: shards}\n")
     outcome = _run(videos, tmp_path / "out", settings)
     assert (outcome.faces, outcome.identities) == (3, 1)
     assert {face.n_frames for face in read_table(tmp_path / "out" / "faces.parquet", Face)} == {1}
+    assert _names(tmp_path / "out" / "extracted_faces") == {"first.jpg", "second.jpg", "other.jpg"}  # to look at, never in shards
 
 
 def test_nothing_usable_is_an_error_that_leaves_the_reasons(tmp_path: Path) -> None:
