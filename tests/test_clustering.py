@@ -117,7 +117,7 @@ def test_no_cluster_ever_holds_two_faces_of_a_clip(seed: int, method: str, thres
 
 
 def test_close_pairs_are_exact_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("onscreen.faces.clustering._BLOCK", 7)
+    monkeypatch.setattr("onscreen.faces.neighbours._BLOCK", 7)
     vectors, _ = _people(10, 3, 0.5)
     i, j, distance = close_pairs(vectors, 0.5)
     full = 1 - vectors @ vectors.T
