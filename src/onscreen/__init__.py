@@ -1,3 +1,7 @@
 """onscreen: folders of videos of people -> versioned, trustworthy datasets and models."""
 
+import os
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # ONNX Runtime reports models to its maker, and reads this when it is imported
+
 __version__ = "0.1.0"

@@ -25,7 +25,7 @@ class DlibResNet:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._session = open_session(_graph(read_network(path)))
+            self._session = open_session(_graph(read_network(path)), (SIDE_PX, SIDE_PX, 3), DIM)
         except ValueError as error:
             raise WeightsError(f"{path} is not dlib's face recognition network: {error}") from error
 

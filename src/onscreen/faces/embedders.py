@@ -8,10 +8,25 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from onscreen.errors import ConfigError
 from onscreen.faces.detectors import Detection
 from onscreen.faces.dlib_resnet import DlibResNet
+from onscreen.faces.embedders_deepface import NETWORKS, DeepFace
+from onscreen.faces.embedders_insightface import FILES, InsightFace
+from onscreen.faces.vectors import unit
 
-WEIGHTS = {"Dlib": ("dlib_resnet",)}
+WEIGHTS = {
+    "Dlib": ("dlib_resnet",),
+    "Facenet": ("facenet",),
+    "Facenet512": ("facenet512",),
+    "VGG-Face": ("vgg_face",),
+    "OpenFace": ("openface",),
+    "DeepID": ("deepid",),
+    "ArcFace": ("arcface",),
+    "SFace": ("opencv_sface",),
+    "buffalo_l": ("buffalo_l",),
+    "buffalo_s": ("buffalo_s",),
+}
 """Names in weights.toml of the model files that each embedder needs."""
 
 
@@ -27,7 +42,7 @@ class Embedder(Protocol):
         """Run the model."""
 
     def postprocess(self, raw: Any) -> np.ndarray:
-        """(dim,) float32, L2 = 1."""
+        """(dim,) float32, L2 = 1. Raises Rejected (bad_embedding)."""
 
 
 class Dlib:
@@ -56,25 +71,31 @@ class Dlib:
         return self._model(chip[None])[0]
 
     def postprocess(self, raw: Any) -> np.ndarray:
-        vector = np.asarray(raw, np.float32)
-        return vector / np.float32(np.linalg.norm(vector))
-
-
-_EMBEDDERS: dict[str, Any] = {"Dlib": Dlib}
+        return unit(raw)
 
 
 def create(name: str, files: Mapping[str, Path]) -> Embedder:
-    """The embedder of that name (see WEIGHTS). files: file name -> path of its model files."""
-    embedder: Embedder = _EMBEDDERS[name](files)
-    return embedder
+    """The embedder of that name (see WEIGHTS). files: file name -> path of its model files.
+
+    Raises WeightsError when a file cannot be loaded or holds another model, ConfigError for a name that is not in WEIGHTS.
+    """
+    if name in NETWORKS:
+        return DeepFace(name, files)
+    if name in FILES:
+        return InsightFace(name, files)
+    if name == "Dlib":
+        return Dlib(files)
+    raise ConfigError(f"faces.embedder = {name} is not an embedder. Known: {', '.join(WEIGHTS)}")
 
 
 def embed(embedder: Embedder, image: np.ndarray, face: Detection) -> np.ndarray:
-    """(D,) float32, L2 = 1, of one face. image: (H, W, 3) uint8 RGB."""
+    """(D,) float32, L2 = 1, of one face. image: (H, W, 3) uint8 RGB.
+
+    Raises Rejected (bad_embedding) when the model gives no direction: zeros, or values that are not finite.
+    """
     return embedder.postprocess(embedder.infer(embedder.preprocess(image, face)))
 
 
 def pool(embeddings: np.ndarray) -> np.ndarray:
     """The mean of a person's L2-normalised vectors (N, D), normalised again: (D,) float32."""
-    mean = embeddings.astype(np.float64).mean(0)
-    return np.asarray(mean / np.linalg.norm(mean), np.float32)
+    return unit(embeddings.astype(np.float64).mean(0))

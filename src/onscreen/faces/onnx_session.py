@@ -8,11 +8,12 @@ from typing import Any
 from onscreen.errors import WeightsError
 
 
-def open_session(model: Path | bytes) -> Any:
-    """An onnxruntime.InferenceSession of a model file or of a serialised model.
+def open_session(model: Path | bytes, sizes: tuple[int, ...], dim: int) -> Any:
+    """An onnxruntime.InferenceSession of a model file or of a serialised model: images in, one vector each out.
 
+    sizes: of one image, in the model's order. dim: length of the vector.
     One thread: the engine runs a process a core. CUDA comes first when the installed ONNX Runtime offers it.
-    Raises WeightsError when the model cannot be loaded.
+    Raises WeightsError when the model cannot be loaded or says that it takes or gives something else.
     """
     import onnxruntime
 
@@ -21,11 +22,21 @@ def open_session(model: Path | bytes) -> Any:
     options.log_severity_level = 3
     offered = onnxruntime.get_available_providers()
     providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in offered]
+    name = "the model" if isinstance(model, bytes) else model
     try:
-        return onnxruntime.InferenceSession(model if isinstance(model, bytes) else str(model), options, providers=providers)
+        session = onnxruntime.InferenceSession(model if isinstance(model, bytes) else str(model), options, providers=providers)
     except _refusals() as error:
-        name = "the model" if isinstance(model, bytes) else model
         raise WeightsError(f"ONNX Runtime cannot load {name}: {error}") from error
+    takes, gives = session.get_inputs()[0].shape, session.get_outputs()[0].shape
+    if not _fits(takes, (1, *sizes)) or not _fits(gives, (1, dim)):
+        raise WeightsError(f"{name} takes {takes} and gives {gives}, not images of {sizes} and vectors of {dim} values")
+    return session
+
+
+def _fits(shape: list[int | str | None], wanted: tuple[int, ...]) -> bool:
+    """Whether data of that shape can pass; a dimension with a name, or without one, takes any size."""
+    sizes = zip(shape, wanted, strict=False)
+    return len(shape) == len(wanted) and all(size == want for size, want in sizes if isinstance(size, int))
 
 
 def _refusals() -> tuple[type[Exception], ...]:

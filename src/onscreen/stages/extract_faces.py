@@ -27,7 +27,7 @@ from onscreen.workspace import Workspace
 
 STAGE = "extract_faces"
 FOLDER = "extracted_faces"
-_LIBRARIES = ("av", "dlib-bin", "mediapipe", "numpy", "opencv-python")
+_LIBRARIES = ("av", "deepface", "dlib-bin", "insightface", "mediapipe", "numpy", "onnxruntime", "opencv-python")
 
 
 @dataclass(frozen=True)

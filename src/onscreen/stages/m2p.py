@@ -33,7 +33,7 @@ from onscreen.workspace import Workspace
 
 STAGE = "m2p"
 Found = TypeVar("Found", Clip, Sample)
-_LIBRARIES = ("av", "dlib-bin", "librosa", "mediapipe", "numpy", "opencv-python", "scipy")
+_LIBRARIES = ("av", "dlib-bin", "librosa", "mediapipe", "numpy", "onnxruntime", "opencv-python", "scipy")
 _SEEN = 0.5  # visibility from which MediaPipe's own tools call a point seen
 
 
