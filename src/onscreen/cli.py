@@ -15,6 +15,7 @@ from rich.table import Table
 import onscreen
 from onscreen.console import console, set_up_logging
 from onscreen.errors import OnscreenError
+from onscreen.guide.commands import app as faces_app
 
 STAGES = {
     "prepare": "Find and probe every video, cut long ones, decode the sound, measure speech.",
@@ -53,6 +54,7 @@ for _stage, _help in STAGES.items():
 
 ledger_app = typer.Typer(no_args_is_help=True, help="The memory of who is who and on which side (data/ledger.csv).")
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(faces_app, name="faces")
 
 
 @ledger_app.command()
