@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -98,7 +97,8 @@ class Stored:
         """The names that begin with prefix, sorted. In folders, those of tables beside the files are among them."""
         if self._rows is not None:
             start = bisect_left(self._sorted, prefix)
-            return list(takewhile(lambda name: name.startswith(prefix), self._sorted[start:]))
+            end = bisect_right(self._sorted, prefix, lo=start, key=lambda name: name[: len(prefix)])
+            return self._sorted[start:end]
         paths = (self.folder / prefix.rpartition("/")[0]).rglob("*")
         found = (path.relative_to(self.folder).as_posix() for path in paths if path.is_file())
         return sorted(name for name in found if name.startswith(prefix))
