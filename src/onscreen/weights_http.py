@@ -195,7 +195,7 @@ def _version(answer: HTTPResponse) -> str:
 def _refused(error: HTTPError, part: _Part) -> None:
     """Say whether another attempt is worth it. Returns when the refusal means that the part is already whole."""
     with error:
-        if error.code == 416:
+        if error.code == 416 and part.size:
             if error.headers.get("Content-Range") == f"bytes */{part.size}":
                 return
             part.discard()

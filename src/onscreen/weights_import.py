@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -57,7 +56,7 @@ class Copy:
 class Imported:
     """What `import_folder` found. taken: (model, file, from). refused: (file, where it lies, why). missing: (model, file).
 
-    failed: of some file there were only copies that were refused.
+    failed: of some file there were only copies that were refused, or a zip that the catalogue names is broken.
     """
 
     taken: list[tuple[str, str, str]] = field(default_factory=list)
@@ -73,8 +72,8 @@ def import_folder(folder: Path) -> Imported:
     """
     if not folder.exists():
         raise InputError(f"{folder} does not exist. Name a folder that holds model files, or zips of them.")
-    copies = _search(folder)
     result = Imported()
+    copies = _search(folder, result)
     with alone():
         for entry in weights.catalogue().values():
             for file in entry.files if not entry.package else ():
@@ -82,19 +81,27 @@ def import_folder(folder: Path) -> Imported:
     return result
 
 
-def _search(folder: Path) -> dict[str, list[Copy]]:
-    """file name -> its copies, those that lie openly first."""
+def _search(folder: Path, result: Imported) -> dict[str, list[Copy]]:
+    """file name -> its copies, those that lie openly first. An archive that cannot be read is refused."""
     wanted = {file for entry in weights.catalogue().values() if not entry.package for file in entry.files}
     paths = [folder] if folder.is_file() else sorted(Path(top) / name for top, _, names in os.walk(folder) for name in names)
     found = [Copy(path) for path in paths if path.name in wanted]
     for path in paths:
-        if path.suffix.lower() in _ARCHIVES and zipfile.is_zipfile(path):
-            with open_zip(path) as archive:
-                found += [Copy(path, name) for name in archive.namelist() if PurePosixPath(name).name in wanted]
+        if path.suffix.lower() in _ARCHIVES:
+            try:
+                with open_zip(path) as archive:
+                    found += [Copy(path, name) for name in archive.namelist() if PurePosixPath(name).name in wanted]
+            except (WeightsError, OSError) as error:
+                result.refused.append((path.name, str(path), str(error)))
+                result.failed |= path.name in _expected_archives()
     copies: dict[str, list[Copy]] = {}
     for copy in found:
         copies.setdefault(PurePosixPath(copy.member).name if copy.member else copy.path.name, []).append(copy)
     return copies
+
+
+def _expected_archives() -> set[str]:
+    return {url.rpartition("/")[2] for entry in weights.catalogue().values() for url in entry.zip}
 
 
 def _take(entry: Model, file: str, copies: Sequence[Copy], result: Imported) -> None:
