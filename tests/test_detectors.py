@@ -3,11 +3,13 @@ import numpy as np
 import pytest
 
 from face_cases import astronaut, detector, five_of_six, six_people
-from onscreen.faces.detectors import WEIGHTS, Candidate, Detector, overlap
+from onscreen.faces.detectors import Candidate, Detector, overlap
 from onscreen.faces.landmarks import eye_openness
 
+PACKAGED = ("mediapipe", "dlib", "dlib_cnn", "opencv")  # whose weights packages carry; test_detector_backends.py has the others
 
-@pytest.mark.parametrize("name", WEIGHTS)
+
+@pytest.mark.parametrize("name", PACKAGED)
 def test_every_detector_finds_the_face_and_its_five_points(name: str) -> None:
     [face] = detector(name)(astronaut())
     x, y, width, height = face.box
@@ -23,11 +25,27 @@ def test_every_detector_finds_the_face_and_its_five_points(name: str) -> None:
     assert np.linalg.norm(nose - (222, 125)) < 5
 
 
-@pytest.mark.parametrize("name", WEIGHTS)
+@pytest.mark.parametrize("name", PACKAGED)
 def test_no_detector_finds_a_face_where_there_is_none(name: str) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3)).astype(np.uint8)
     assert detector(name)(noise) == []
     assert detector(name)(astronaut()[300:, 300:]) == []
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+@pytest.mark.parametrize("size", [(0, 0), (1, 1), (1, 50), (7, 300), (16, 16), (17, 33), (16, 640), (641, 16), (15, 9000)])
+def test_no_detector_stumbles_over_tiny_or_narrow_images(name: str, size: tuple[int, int]) -> None:
+    assert detector(name)(np.full((*size, 3), 128, np.uint8)) == []
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_detectors_take_odd_sizes_views_and_grey_pictures_and_repeat_themselves(name: str) -> None:
+    grey = cv2.cvtColor(cv2.cvtColor(astronaut(), cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)[:401, 51:454]
+    first, second = detector(name)(grey), detector(name)(grey)
+    [face], [again] = first, second
+    assert np.linalg.norm(face.landmarks[0] - (203 - 51, 101)) < 4
+    assert (face.box, face.score) == (again.box, again.score)
+    np.testing.assert_array_equal(face.mesh, again.mesh)
 
 
 def test_people_of_a_group_are_found_once_each() -> None:
@@ -43,6 +61,18 @@ def test_points_follow_a_tilted_face(angle: int) -> None:
     [tilted] = detector()(cv2.warpAffine(astronaut(), turn, (512, 512)))
     wanted = upright.mesh @ turn[:, :2].T + turn[:, 2]
     assert np.linalg.norm(tilted.mesh - wanted, axis=1).mean() < 3
+
+
+def test_eyes_that_a_backend_sees_turn_the_first_look() -> None:
+    turn = cv2.getRotationMatrix2D((222, 115), 120, 1)  # degrees: the face lies on its side and beyond
+    image = cv2.warpAffine(astronaut(), turn, (512, 512))
+    mesh = detector()._mesh
+    left, right = ((turn @ (x, y, 1)).tolist() for x, y in ((203, 101), (247, 103)))
+    points, presence = mesh(image, (170, 63, 104, 104), (tuple(left), tuple(right)))
+    assert presence > 0.9
+    [upright] = detector()(astronaut())
+    assert np.linalg.norm(points - (upright.mesh @ turn[:, :2].T + turn[:, 2]), axis=1).mean() < 3
+    assert mesh(image, (170, 63, 104, 104))[1] < 0.5
 
 
 def test_the_score_is_low_where_a_backend_sees_a_face_that_the_landmarks_do_not() -> None:

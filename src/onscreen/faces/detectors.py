@@ -1,40 +1,69 @@
 """Face detectors behind one protocol: an RGB image in, boxes with landmarks and a score out.
 
-A backend only says where faces may be (`preprocess`, `infer`, `postprocess`). The landmark model then looks at each place and
-says how sure it is that a face is there. So a score means the same for all of them: the probability of a face, which is the
-backend's own (MediaPipe has one; the HOG's margin and Haar's yes or no are no probabilities and count as 1) times the landmark
-model's presence.
+A backend (faces/backends) only says where faces may be (`preprocess`, `infer`, `postprocess`). The landmark model then looks at
+each place and says how sure it is that a face is there. So a score means the same for all of them: the probability of a face,
+which is the backend's own (a margin as dlib's, Haar's yes or no are no probabilities and count as 1) times the landmark model's
+presence. Nothing is detected twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 
-from onscreen.faces.landmarks import Box, FaceMesh, five_points
-from onscreen.tasks_models import silent_native_log
+from onscreen.faces.backends.blazeface import MediaPipe
+from onscreen.faces.backends.candidates import FLOOR, Backend, Box, Candidate
+from onscreen.faces.backends.dlib_detectors import DlibCnn, DlibHog
+from onscreen.faces.backends.mtcnn import Mtcnn, require_mtcnn
+from onscreen.faces.backends.opencv_detectors import OpenCvHaar, OpenCvSsd, OpenCvYuNet
+from onscreen.faces.backends.scrfd import Scrfd
+from onscreen.faces.landmarks import FaceMesh, five_points
+
+__all__ = ["LIBRARIES", "WEIGHTS", "Backend", "Candidate", "Detection", "Detector", "create", "overlap", "require"]
 
 WEIGHTS = {
     "mediapipe": ("mediapipe_face_full_range", "mediapipe_face_mesh"),
     "dlib": ("mediapipe_face_mesh",),
+    "dlib_cnn": ("dlib_mmod", "mediapipe_face_mesh"),
     "opencv": ("opencv_haar", "mediapipe_face_mesh"),
+    "ssd": ("opencv_ssd", "mediapipe_face_mesh"),
+    "yunet": ("opencv_yunet", "mediapipe_face_mesh"),
+    "mtcnn": ("mediapipe_face_mesh",),
+    "retinaface": ("buffalo_l", "mediapipe_face_mesh"),
+    "retinaface_s": ("buffalo_s", "mediapipe_face_mesh"),
 }
 """Names in weights.toml of the model files that each detector needs."""
 
-_FLOOR = 0.1  # scores below are not even candidates; on clips without a person MediaPipe gives up to 0.25, on faces 0.49 and more
+LIBRARIES = {
+    "mediapipe": ("mediapipe",),
+    "dlib": ("dlib-bin",),
+    "dlib_cnn": ("dlib-bin",),
+    "opencv": (),
+    "ssd": (),
+    "yunet": (),
+    "mtcnn": ("deepface", "mtcnn", "tensorflow-cpu"),
+    "retinaface": ("insightface", "onnxruntime"),
+    "retinaface_s": ("insightface", "onnxruntime"),
+}
+"""Distributions whose version a detector's answer depends on, beside OpenCV and numpy, which all of them use."""
 
-
-@dataclass(frozen=True)
-class Candidate:
-    """A place that may be a face. box: x, y, width, height px. probability: the backend's own, 1 where it has none."""
-
-    box: Box
-    probability: float
+_BACKENDS: dict[str, Callable[[Mapping[str, Path]], Backend]] = {
+    "mediapipe": MediaPipe,
+    "dlib": DlibHog,
+    "dlib_cnn": DlibCnn,
+    "opencv": OpenCvHaar,
+    "ssd": OpenCvSsd,
+    "yunet": OpenCvYuNet,
+    "mtcnn": Mtcnn,
+    "retinaface": Scrfd,
+    "retinaface_s": Scrfd,
+}
+_SMALLEST_PX = 16  # of an image's shorter side: no detector finds a face in less, and some crash
+_LONGEST_STRIP = 40  # times its width: an image that is longer has no side left once it is shrunk for a model
 
 
 @dataclass(frozen=True)
@@ -51,97 +80,6 @@ class Detection:
         return five_points(self.mesh)
 
 
-class Backend(Protocol):
-    """Finds places that may be faces."""
-
-    def preprocess(self, image: np.ndarray) -> Any:
-        """image: (H, W, 3) uint8 RGB -> what the model takes."""
-
-    def infer(self, prepared: Any) -> Any:
-        """Run the model."""
-
-    def postprocess(self, raw: Any) -> list[Candidate]:
-        """The model's answer in pixels of the image."""
-
-    def close(self) -> None:
-        """Free the model. MediaPipe's own clean-up complains when it is left to the end of the interpreter."""
-
-
-class MediaPipe:
-    """BlazeFace, full range (faces within 5 m), 192 x 192 input, the sparse weights. Probability: the model's own."""
-
-    def __init__(self, files: Mapping[str, Path]) -> None:
-        from mediapipe.tasks.python.core.base_options import BaseOptions
-        from mediapipe.tasks.python.vision import FaceDetector, FaceDetectorOptions
-
-        model = BaseOptions(model_asset_buffer=files["face_detection_full_range_sparse.tflite"].read_bytes())
-        with silent_native_log():
-            self._model = FaceDetector.create_from_options(FaceDetectorOptions(model, min_detection_confidence=_FLOOR))
-            self._model.detect(self.preprocess(np.zeros((192, 192, 3), np.uint8)))  # the first call logs too
-
-    def preprocess(self, image: np.ndarray) -> Any:
-        from mediapipe import Image, ImageFormat
-
-        return Image(ImageFormat.SRGB, np.ascontiguousarray(image))
-
-    def infer(self, prepared: Any) -> Any:
-        return self._model.detect(prepared).detections
-
-    def postprocess(self, raw: Any) -> list[Candidate]:
-        boxes = [(found.bounding_box, found.categories[0].score) for found in raw]
-        return [Candidate((box.origin_x, box.origin_y, box.width, box.height), score) for box, score in boxes]
-
-    def close(self) -> None:
-        self._model.close()
-
-
-class DlibHog:
-    """dlib's frontal face detector: HOG and a linear SVM, faces of 80 px and more (no upsampling), within about 30 degrees."""
-
-    def __init__(self, files: Mapping[str, Path]) -> None:
-        import dlib
-
-        self._model = dlib.get_frontal_face_detector()
-
-    def preprocess(self, image: np.ndarray) -> Any:
-        return np.ascontiguousarray(image)
-
-    def infer(self, prepared: Any) -> Any:
-        return self._model(prepared, 0)
-
-    def postprocess(self, raw: Any) -> list[Candidate]:
-        return [Candidate((box.left(), box.top(), box.width(), box.height()), 1.0) for box in raw]
-
-    def close(self) -> None:
-        """Nothing is held outside of Python."""
-
-
-class OpenCvHaar:
-    """OpenCV's Haar cascade (haarcascade_frontalface_default), with the settings that DeepFace uses: 1.1 and 10 neighbours."""
-
-    def __init__(self, files: Mapping[str, Path]) -> None:
-        import cv2
-
-        self._model = cv2.CascadeClassifier(str(files["haarcascade_frontalface_default.xml"]))
-
-    def preprocess(self, image: np.ndarray) -> Any:
-        import cv2
-
-        return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-
-    def infer(self, prepared: Any) -> Any:
-        return self._model.detectMultiScale(prepared, scaleFactor=1.1, minNeighbors=10)
-
-    def postprocess(self, raw: Any) -> list[Candidate]:
-        return [Candidate((float(x), float(y), float(width), float(height)), 1.0) for x, y, width, height in raw]
-
-    def close(self) -> None:
-        """Nothing is held outside of Python."""
-
-
-_BACKENDS: dict[str, Any] = {"mediapipe": MediaPipe, "dlib": DlibHog, "opencv": OpenCvHaar}
-
-
 class Detector:
     """A backend and the landmark model."""
 
@@ -150,10 +88,16 @@ class Detector:
         self._mesh = mesh
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
-        """All faces of an image, the surest first. image: (H, W, 3) uint8 RGB, upright."""
+        """All faces of an image, the surest first; none in an image too small or too narrow to hold one.
+
+        image: (H, W, 3) uint8 RGB, upright. A grey image has three equal channels.
+        """
+        shorter, longer = sorted(image.shape[:2])
+        if shorter < _SMALLEST_PX or longer > _LONGEST_STRIP * shorter:
+            return []
         candidates = self._backend.postprocess(self._backend.infer(self._backend.preprocess(image)))
         found = [self._with_landmarks(image, candidate) for candidate in candidates]
-        sure = [face for face in found if face.score >= _FLOOR]
+        sure = [face for face in found if face.score >= FLOOR]
         return _without_doubles(sorted(sure, key=lambda face: (-face.score, face.box)))
 
     def close(self) -> None:
@@ -161,12 +105,21 @@ class Detector:
         self._backend.close()
 
     def _with_landmarks(self, image: np.ndarray, candidate: Candidate) -> Detection:
-        mesh, presence = self._mesh(image, candidate.box)
+        mesh, presence = self._mesh(image, candidate.box, candidate.eyes)
         return Detection(candidate.box, mesh, candidate.probability * presence)
 
 
+def require(name: str) -> None:
+    """Raises ConfigError, with the command that installs it, when the detector needs a package that is not here. Loads nothing."""
+    if name == "mtcnn":
+        require_mtcnn()
+
+
 def create(name: str, files: Mapping[str, Path]) -> Detector:
-    """The detector of that name (see WEIGHTS). files: file name -> path of its model files."""
+    """The detector of that name (see WEIGHTS). files: file name -> path of its model files.
+
+    Raises ConfigError when it needs a package that is not here (see require).
+    """
     return Detector(_BACKENDS[name](files), FaceMesh(files["face_landmark.tflite"]))
 
 
