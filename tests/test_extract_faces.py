@@ -13,7 +13,7 @@ from onscreen.config import Faces, parse_params
 from onscreen.errors import Rejected
 from onscreen.faces.thresholds import auto_threshold
 from onscreen.ledger import write_ledger
-from onscreen.records import Clip, Face, Reject
+from onscreen.records import Clip, Face, Reject, View
 from onscreen.stages import extract_faces, prepare
 from onscreen.stages.extract_faces import Portrait, jobs, run
 from onscreen.store import read_json, read_table
@@ -38,7 +38,11 @@ def item(views: list[dict[str, Any]], vectors: list[np.ndarray], frames: int = 5
 
 
 def decide(measured: Item | Rejected, **params: Any) -> list[Portrait | Reject]:
-    return list(run(Faces(**params), [(CLIP, measured)]))
+    return [found for found in run(Faces(**params), [(CLIP, measured)]) if not isinstance(found, View)]
+
+
+def views_of(measured: Item, **params: Any) -> list[View]:
+    return [found for found in run(Faces(**params), [(CLIP, measured)]) if isinstance(found, View)]
 
 
 def test_a_person_is_pooled_over_the_frames_and_shown_by_the_best() -> None:

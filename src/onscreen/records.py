@@ -110,14 +110,15 @@ class Face:
 class View:
     """One face in one sampled frame of one clip, as measured: data/faces/views.parquet. Thresholds are applied to these.
 
-    frame: index of the sampled frame. time_s: of it, from the clip's start. person: whom the view belongs to, 0 = the clip's
-    main person. pooled: whether it takes part in the person's embedding. The other columns: as in Face;
+    frame: index of the sampled frame; frames: how many were sampled. time_s: of it, from the clip's start. person: whom the view
+    belongs to, 0 = the clip's main person. pooled: whether it takes part in the person's embedding. The other columns: as in Face;
     mouth_width: width of the mouth over the distance of the eyes.
     """
 
     clip_id: str
     person: int
     frame: int
+    frames: int
     time_s: float
     box: tuple[float, ...]
     landmarks: tuple[float, ...]

@@ -9,9 +9,11 @@ import numpy as np
 
 from onscreen.faces.clustering import average_link
 from onscreen.faces.detectors import overlap
-from onscreen.faces.thresholds import auto_threshold
+from onscreen.faces.thresholds import same_clip_threshold
 
-_HOLDS_STILL = 0.5  # two frames' faces at the same place count as that much nearer; people move less than they turn
+# Two frames' faces at the same place count as that much nearer. It tips what is close and no more: after a cut another person may
+# stand at the same place, and 1 of 1,000 pairs of photos of two people (LFW10, johns; Dlib) is as near as 1.2 thresholds.
+_HOLDS_STILL = 0.1
 
 
 def group_people(faces: Sequence[Mapping[str, Any]], embeddings: np.ndarray, embedder: str) -> list[list[int]]:
@@ -19,7 +21,7 @@ def group_people(faces: Sequence[Mapping[str, Any]], embeddings: np.ndarray, emb
 
     faces: as measurement.measure_faces gives them. embeddings: (N, D) float32, L2 = 1.
     Average link over cosine distances, cut at the embedder's threshold for single photos; faces of one frame are different people,
-    and boxes that overlap count as nearer (distance x (1 - IoU / 2)). Prominence: sum of score x box side over the frames, so the
+    and boxes that overlap count as nearer (distance x (1 - IoU / 10)). Prominence: sum of score x box side over the frames, so the
     person who is largest and most present comes first. No threshold of params takes part, so none changes a person's number; another
     detector or other frames may. What names a person for good is the place (places).
     """
@@ -29,7 +31,7 @@ def group_people(faces: Sequence[Mapping[str, Any]], embeddings: np.ndarray, emb
     still = np.array([[overlap(a, b) for b in boxes] for a in boxes])
     distances = (1 - embeddings @ embeddings.T) * (1 - _HOLDS_STILL * still)
     frames = np.array([face["frame"] for face in faces])
-    owner = average_link(distances, frames, auto_threshold(embedder, 1))
+    owner = average_link(distances, frames, same_clip_threshold(embedder))
     people = [[int(face) for face in np.flatnonzero(owner == label)] for label in np.unique(owner)]
     return sorted(people, key=lambda person: (-_prominence(faces, person), person[0]))
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,11 @@ from onscreen.config import Faces
 from onscreen.engine import Job
 from onscreen.errors import Rejected
 from onscreen.faces import detectors, embedders
+from onscreen.faces.limits import choose_views, views_needed
 from onscreen.faces.measurement import ClipFaces, measure_faces
 from onscreen.faces.people import group_people, places
 from onscreen.naming import face_id, file_stem
-from onscreen.records import Clip, Face, Reject
+from onscreen.records import Clip, Face, Reject, View
 from onscreen.storage import storing
 from onscreen.store import atomic_folder, atomic_path, read_table, write_table
 from onscreen.workspace import Workspace
@@ -47,12 +47,11 @@ class Standing:
     people: int
 
 
-def run(params: Faces, measured: Iterable[tuple[Clip, Item | Rejected]]) -> Iterator[Portrait | Reject]:
-    """Decide over what measure_faces found: the people of every clip, or the reason why a clip has none.
+def run(params: Faces, measured: Iterable[tuple[Clip, Item | Rejected]]) -> Iterator[Portrait | View | Reject]:
+    """Decide over what measure_faces found: the people of every clip, or the reason why a clip has none; and all their views.
 
-    A person is kept when in at least min_presence of the sampled frames the face has min_score and min_interocular_px, and its
-    proportions are a person's (min_mouth_width). Its embedding pools those frames; its picture is the best of them.
-    keep: "largest" looks at the main person alone (number 0), "all" at everyone.
+    A person is kept when enough views (min_presence) keep all thresholds (faces/limits.py). Its embedding pools those views; its
+    picture is the best of them. keep: "largest" looks at the main person alone (number 0), "all" at everyone.
     A clip in which two people or more are seen gives its face, and the reject several_people for its voice: nobody can tell here
     whose it is. Seen is who is sure (min_score) in two frames, or in one where min_presence asks for one; so whoever is kept is seen.
     """
@@ -66,63 +65,51 @@ def run(params: Faces, measured: Iterable[tuple[Clip, Item | Rejected]]) -> Iter
             yield from _people(params, clip, item)
 
 
-def _people(params: Faces, clip: Clip, item: Item) -> Iterator[Portrait | Reject]:
+def _people(params: Faces, clip: Clip, item: Item) -> Iterator[Portrait | View | Reject]:
     faces, frames = item.meta["faces"], len(item.meta["frames"])
     people = group_people(faces, item.arrays["embeddings"], params.embedder)
-    sure = [_sure(params, faces, person) for person in people]
-    seen = [number for number, views in enumerate(sure) if len(views) >= min(2, _needed(params, frames))]
+    sure = [[view for view in person if faces[view]["score"] >= params.min_score] for person in people]
+    seen = [number for number, views in enumerate(sure) if len(views) >= min(2, views_needed(params, frames))]
     place = dict(zip(seen, places(faces, [sure[number] for number in seen]), strict=True))
     kept = 0
-    for number, person in enumerate(people if params.keep == "all" else people[:1]):
-        try:
-            views = choose_views(params, faces, person, frames)
-        except Rejected as rejected:
-            yield Reject(face_id(clip.clip_id, number), STAGE, "face", rejected.code, rejected.detail, rejected.numbers)
-            continue
-        kept += 1
-        yield _portrait(params, clip, item, Standing(number, place[number], len(seen)), views)
+    for number, person in enumerate(people):
+        views = [_view(clip, item, number, index) for index in person]
+        pooled: list[int] = []
+        if number == 0 or params.keep == "all":
+            try:
+                pooled = choose_views(params, views, frames)
+            except Rejected as rejected:
+                yield Reject(face_id(clip.clip_id, number), STAGE, "face", rejected.code, rejected.detail, rejected.numbers)
+            else:
+                kept += 1
+                yield _portrait(params, clip, item, Standing(number, place[number], len(seen)), [person[view] for view in pooled])
+        yield from (replace(view, pooled=index in pooled) for index, view in enumerate(views))
     if kept and len(seen) > 1:
         detail = "several people are on screen; whose voice it is cannot be told"
         yield Reject(clip.clip_id, STAGE, "voice", "several_people", detail, {"people": float(len(seen))})
 
 
-def _needed(params: Faces, frames: int) -> int:
-    """In how many of the sampled frames a person must be."""
-    return max(1, math.ceil(params.min_presence * frames))
+def _view(clip: Clip, item: Item, person: int, index: int) -> View:
+    measured = dict(item.meta["faces"][index])
+    frame = measured.pop("frame")
+    landmarks = tuple(measured.pop("landmarks"))
+    return View(
+        clip_id=clip.clip_id,
+        person=person,
+        frame=frame,
+        frames=len(item.meta["frames"]),
+        time_s=item.meta["frames"][frame],
+        box=tuple(measured.pop("box")),
+        landmarks=landmarks,
+        mouth_width=_mouth_width(landmarks),
+        pooled=False,
+        **measured,
+    )
 
 
-def _sure(params: Faces, faces: Sequence[dict[str, Any]], person: Sequence[int]) -> list[int]:
-    return [view for view in person if faces[view]["score"] >= params.min_score]
-
-
-def choose_views(params: Faces, faces: Sequence[dict[str, Any]], person: Sequence[int], frames: int) -> list[int]:
-    """The views of a person that are good enough to pool. frames: how many were sampled.
-
-    Raises Rejected: low_score, seen_too_briefly, face_too_small, not_lifelike.
-    """
-    needed = _needed(params, frames)
-    sure = _sure(params, faces, person)
-    numbers = {"frames": float(frames), "found_in": float(len(person)), "needed": float(needed)}
-    if len(sure) < needed <= len(person) or not sure:
-        best = max(faces[view]["score"] for view in person)
-        raise Rejected("low_score", "the detector is not sure enough", {**numbers, "score": best, "min_score": params.min_score})
-    if len(sure) < needed:
-        raise Rejected("seen_too_briefly", "the face is there in too few of the sampled frames", numbers)
-    large = [view for view in sure if faces[view]["interocular_px"] >= params.min_interocular_px]
-    if len(large) < needed:
-        size = float(np.median([faces[view]["interocular_px"] for view in sure]))
-        limits = {"interocular_px": size, "min_interocular_px": params.min_interocular_px}
-        raise Rejected("face_too_small", "the eyes are too few pixels apart", {**numbers, **limits})
-    width = float(np.median([_mouth_width(faces[view]) for view in large]))
-    if width < params.min_mouth_width:
-        limits = {"mouth_width": width, "min_mouth_width": params.min_mouth_width}
-        raise Rejected("not_lifelike", "no person's mouth is so narrow: a drawing, a doll or a mask", {**numbers, **limits})
-    return large
-
-
-def _mouth_width(face: dict[str, Any]) -> float:
+def _mouth_width(landmarks: Sequence[float]) -> float:
     """Width of the mouth over the distance of the eyes."""
-    points = np.reshape(face["landmarks"], (5, 2))
+    points = np.reshape(landmarks, (5, 2))
     return float(np.linalg.norm(points[4] - points[3])) / max(float(np.linalg.norm(points[1] - points[0])), 1e-6)
 
 
@@ -152,10 +139,15 @@ def _portrait(params: Faces, clip: Clip, item: Item, who: Standing, views: Seque
     return Portrait(face, item.arrays[f"crop_{best}"].tobytes())
 
 
+def models_of(params: Faces) -> tuple[str, ...]:
+    """Names in weights.toml of the models that make the faces."""
+    return (*detectors.WEIGHTS[params.detector], *embedders.WEIGHTS[params.embedder])
+
+
 def jobs(workspace: Workspace, clips: Sequence[Clip]) -> list[Job]:
     """One measurement a clip; its key holds only what the measurement depends on, no threshold."""
     params = workspace.params.faces
-    models = [*detectors.WEIGHTS[params.detector], *embedders.WEIGHTS[params.embedder]]
+    models = models_of(params)
     weights.ensure(models)
     files = {file: weights.path_of(model, file) for model in models for file in weights.model(model).files}
     code = code_digest("onscreen.faces.measurement", *_LIBRARIES)
@@ -176,18 +168,23 @@ def main(workspace: Workspace) -> None:
     clips = read_table(workspace.prepared / "clips.parquet", Clip)
     measured = workspace.engine.measure("faces", measure_faces, jobs(workspace, clips))
     faces: list[Face] = []
+    views: list[View] = []
     rejects: list[Reject] = []
     with atomic_folder(workspace.faces) as folder, storing(folder, workspace.params.storage.layout) as save:
         (folder / FOLDER).mkdir()
         for found in run(workspace.params.faces, zip(clips, measured, strict=True)):
             if isinstance(found, Reject):
                 rejects.append(found)
+            elif isinstance(found, View):
+                views.append(found)
             else:
                 save(found.face.image, found.jpeg)
                 faces.append(found.face)
         write_table(folder / "faces.parquet", Face, faces)
+        write_table(folder / "views.parquet", View, views)
         write_table(folder / "rejects.parquet", Reject, rejects)
-    workspace.write_metrics(STAGE, metrics(clips, faces, rejects))
+    models = weights.provenance(models_of(workspace.params.faces))
+    workspace.write_metrics(STAGE, {**metrics(clips, faces, rejects), "models": models})
     _write_plots(workspace.plots(STAGE), faces)
 
 
