@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import onnx
 import pytest
 
 from onscreen import weights
@@ -28,7 +29,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def site(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """A server, and a catalogue of three models on it: known (sha256 published), new (none), pack (two files in a zip)."""
+    """A server, and a catalogue of it: known (sha256 published), new and graph (none), pack (two files in a zip)."""
     with serving() as running:
         url = running.url
         members = f'"a.onnx" = {{sha256 = "{sha256(MODEL)}"}}\n"b.onnx" = {{sha256 = "{sha256(OTHER)}"}}\n'
@@ -36,11 +37,12 @@ def site(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
             monkeypatch,
             {
                 "known": f'[known.files."k.onnx"]\nsha256 = "{sha256(MODEL)}"\nurls = ["{url("/gone")}", "{url("/k.onnx")}"]\n',
-                "new": f'[new.files."n.onnx"]\nurls = ["{url("/n.onnx")}"]\n',
+                "new": f'[new.files."n.dat"]\nurls = ["{url("/n.dat")}"]\n',
+                "graph": f'[graph.files."m.onnx"]\nurls = ["{url("/m.onnx")}"]\n',
                 "pack": f'zip = ["{url("/pack.zip")}"]\n[pack.files]\n{members}',
             },
         )
-        running.files |= {"/k.onnx": MODEL, "/n.onnx": MODEL, "/pack.zip": zipped({"a.onnx": MODEL, "pack/b.onnx": OTHER})}
+        running.files |= {"/k.onnx": MODEL, "/n.dat": MODEL, "/pack.zip": zipped({"a.onnx": MODEL, "pack/b.onnx": OTHER})}
         yield running
 
 
@@ -90,20 +92,20 @@ def test_a_file_without_a_published_sha256_is_pinned_when_it_first_comes(
 ) -> None:
     with caplog.at_level("INFO", "onscreen"):
         pull(["new"], QUICK)
-    assert weights.pins()["new"]["n.onnx"]["sha256"] == sha256(MODEL)
-    assert weights.pins()["new"]["n.onnx"]["from"] == site.url("/n.onnx")
+    assert weights.pins()["new"]["n.dat"]["sha256"] == sha256(MODEL)
+    assert weights.pins()["new"]["n.dat"]["from"] == site.url("/n.dat")
     assert str(weights.pins_file()) in caplog.text
-    assert weights.provenance(["new"]) == {"n.onnx": f"{sha256(MODEL)} (pinned on first use)"}
-    assert weights.path_of("new", "n.onnx").read_bytes() == MODEL
+    assert weights.provenance(["new"]) == {"n.dat": f"{sha256(MODEL)} (pinned on first use)"}
+    assert weights.path_of("new", "n.dat").read_bytes() == MODEL
 
 
 def test_after_that_no_other_file_is_accepted(site: Site, home: Path) -> None:
     pull(["new"], QUICK)
     before = weights.digest_of("new")
-    weights.path_of("new", "n.onnx").write_bytes(OTHER)
+    weights.path_of("new", "n.dat").write_bytes(OTHER)
     with pytest.raises(WeightsError, match="another file than the one that was pinned"):
-        weights.path_of("new", "n.onnx")
-    site.files["/n.onnx"] = OTHER
+        weights.path_of("new", "n.dat")
+    site.files["/n.dat"] = OTHER
     with pytest.raises(WeightsError, match=sha256(OTHER)):
         pull(["new"], QUICK)
     assert weights.digest_of("new") == before
@@ -112,7 +114,7 @@ def test_after_that_no_other_file_is_accepted(site: Site, home: Path) -> None:
 def test_the_digest_of_a_pinned_file_stays_known_when_the_file_goes(site: Site, home: Path) -> None:
     pull(["new"], QUICK)
     before = weights.digest_of("new")
-    weights.path_of("new", "n.onnx").unlink()
+    weights.path_of("new", "n.dat").unlink()
     assert weights.digest_of("new") == before
 
 
@@ -126,21 +128,40 @@ def test_the_digest_of_a_pinned_file_stays_known_when_the_file_goes(site: Site, 
     ],
 )
 def test_what_is_no_model_is_not_pinned(site: Site, home: Path, content: bytes, kind: str) -> None:
-    site.files["/n.onnx"] = content
+    site.files["/n.dat"] = content
     with pytest.raises(WeightsError, match=kind):
         pull(["new"], QUICK)
     assert files_of(home) == set()
 
 
+def test_an_onnx_file_that_was_cut_off_is_not_pinned_and_the_whole_one_is(site: Site, home: Path) -> None:
+    node = onnx.helper.make_node("Relu", ["x"], ["y"])
+    values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 3]) for name in "xy"]
+    whole = onnx.helper.make_model(onnx.helper.make_graph([node], "relu", values[:1], values[1:])).SerializeToString()
+    site.files["/m.onnx"] = whole[:-5]
+    with pytest.raises(WeightsError, match="no whole ONNX model"):
+        pull(["graph"], QUICK)
+    assert files_of(home) == set()
+    site.files["/m.onnx"] = whole
+    pull(["graph"], QUICK)
+    assert weights.pins()["graph"]["m.onnx"]["sha256"] == sha256(whole)
+
+
+def test_an_onnx_file_without_a_layer_is_not_pinned(site: Site, home: Path) -> None:
+    site.files["/m.onnx"] = onnx.ModelProto(ir_version=8).SerializeToString()
+    with pytest.raises(WeightsError, match="without a single layer"):
+        pull(["graph"], QUICK)
+
+
 def test_a_file_that_a_person_put_there_is_pinned_by_the_first_stage_that_asks(site: Site, home: Path) -> None:
-    place = weights.place(weights.model("new"), "n.onnx")
+    place = weights.place(weights.model("new"), "n.dat")
     place.parent.mkdir(parents=True)
     place.write_bytes(OTHER)
     with pytest.raises(WeightsError, match="put there by hand"):
-        weights.path_of("new", "n.onnx")
+        weights.path_of("new", "n.dat")
     weights.ensure(["new"])
-    assert weights.path_of("new", "n.onnx") == place
-    assert weights.pins()["new"]["n.onnx"]["sha256"] == sha256(OTHER)
+    assert weights.path_of("new", "n.dat") == place
+    assert weights.pins()["new"]["n.dat"]["sha256"] == sha256(OTHER)
     assert site.asked == []
 
 
@@ -188,7 +209,8 @@ def test_what_cannot_be_had_is_an_error_that_says_where_to_put_it_by_hand(site: 
     with pytest.raises(WeightsError) as error:
         pull(["pack"], QUICK)
     message = str(error.value)
-    assert f"a.onnx in {site.url('/pack.zip')} -> {home / '.weights' / 'pack' / 'a.onnx'}" in message
+    assert f"{site.url('/pack.zip')}: the server answered 404" in message
+    assert f"a.onnx -> {home / '.weights' / 'pack' / 'a.onnx'}" in message
     assert "onscreen weights import" in message
 
 
@@ -205,7 +227,7 @@ def test_two_at_once_fetch_a_model_once(site: Site, home: Path) -> None:
         thread.start()
     for thread in both:
         thread.join(timeout=30)
-    assert [path for path, _ in site.asked] == ["/n.onnx"]
+    assert [path for path, _ in site.asked] == ["/n.dat"]
     assert weights.is_here("new")
 
 

@@ -21,7 +21,7 @@ def brought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch,
         {
             "known": f'[known.files."k.onnx"]\nsha256 = "{sha256(MODEL)}"\nurls = ["https://example.org/k.onnx"]\n',
-            "new": '[new.files."n.onnx"]\nurls = ["https://example.org/n.onnx"]\n',
+            "new": '[new.files."n.dat"]\nurls = ["https://example.org/n.dat"]\n',
             "pack": f'zip = ["https://example.org/pack.zip"]\n[pack.files."p.onnx"]\nsha256 = "{sha256(OTHER)}"\n',
             "packaged": f'package = "onscreen"\n[packaged.files."weights.toml"]\nsha256 = "{sha256(b"")}"\n',
         },
@@ -38,15 +38,15 @@ def put(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def test_files_are_found_anywhere_below_and_inside_zips(brought: Path) -> None:
-    put(brought, {"deep/er/k.onnx": MODEL, "n.onnx": MODEL, "readme.txt": b"hello"})
+    put(brought, {"deep/er/k.onnx": MODEL, "n.dat": MODEL, "readme.txt": b"hello"})
     with zipfile.ZipFile(brought / "deep" / "buffalo.ZIP", "w") as archive:
         archive.writestr("any/where/p.onnx", OTHER)
     result = import_folder(brought)
-    assert {(name, file) for name, file, _ in result.taken} == {("known", "k.onnx"), ("new", "n.onnx"), ("pack", "p.onnx")}
+    assert {(name, file) for name, file, _ in result.taken} == {("known", "k.onnx"), ("new", "n.dat"), ("pack", "p.onnx")}
     assert (result.refused, result.missing, result.failed) == ([], [], False)
     assert weights.path_of("known", "k.onnx").read_bytes() == MODEL
     assert weights.path_of("pack", "p.onnx").read_bytes() == OTHER
-    assert weights.pins()["new"]["n.onnx"]["from"] == str(brought / "n.onnx")
+    assert weights.pins()["new"]["n.dat"]["from"] == str(brought / "n.dat")
 
 
 def test_a_single_file_may_be_named(brought: Path) -> None:
@@ -76,7 +76,7 @@ def test_the_right_copy_is_taken_when_a_wrong_one_lies_beside_it(brought: Path) 
 
 
 def test_two_different_files_are_not_chosen_from_when_no_sha256_is_published(brought: Path) -> None:
-    put(brought, {"a/n.onnx": OTHER, "b/n.onnx": MODEL})
+    put(brought, {"a/n.dat": OTHER, "b/n.dat": MODEL})
     result = import_folder(brought)
     assert result.failed
     assert len(result.refused) == 2
@@ -84,16 +84,16 @@ def test_two_different_files_are_not_chosen_from_when_no_sha256_is_published(bro
 
 
 def test_a_pinned_file_takes_no_other(brought: Path) -> None:
-    put(brought, {"n.onnx": MODEL})
+    put(brought, {"n.dat": MODEL})
     import_folder(brought)
-    put(brought, {"n.onnx": OTHER})
+    put(brought, {"n.dat": OTHER})
     assert import_folder(brought).failed
-    assert weights.path_of("new", "n.onnx").read_bytes() == MODEL
+    assert weights.path_of("new", "n.dat").read_bytes() == MODEL
 
 
 @pytest.mark.parametrize("content", [b"", b"version https://git-lfs.github.com/spec/v1\n", b"<html>"])
 def test_what_is_no_model_is_refused_and_not_pinned(brought: Path, content: bytes) -> None:
-    put(brought, {"n.onnx": content})
+    put(brought, {"n.dat": content})
     result = import_folder(brought)
     assert result.failed
     assert "no model" in result.refused[0][2]
@@ -147,7 +147,7 @@ def test_packages_are_left_alone(brought: Path) -> None:
 
 def test_an_empty_folder_leaves_all_missing_and_is_no_failure(brought: Path) -> None:
     result = import_folder(brought)
-    assert result.missing == [("known", "k.onnx"), ("new", "n.onnx"), ("pack", "p.onnx")]
+    assert result.missing == [("known", "k.onnx"), ("new", "n.dat"), ("pack", "p.onnx")]
     assert not result.failed
 
 

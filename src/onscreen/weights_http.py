@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from onscreen.console import console, log
@@ -116,8 +117,9 @@ def _fetch(url: str, part: _Part, known: bool, patience: Patience) -> None:
         except _Passing as error:
             left -= error.cost
             if left <= 0:
-                raise _Passing(f"{error}; given up after several attempts, what has come so far is kept") from error
-            log.info("%s: %s; trying again in %g s", url, error, wait_s)
+                kept = f"; {part.size} bytes are kept, the same command goes on from there" if part.size else ""
+                raise _Passing(f"{error}{kept}") from error
+            log.info("%s: %s; trying again in %g s", urlsplit(url).hostname, error, wait_s)
             time.sleep(wait_s)
             wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
         else:

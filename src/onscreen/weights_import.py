@@ -109,13 +109,22 @@ def _take(entry: Model, file: str, copies: Sequence[Copy], result: Imported) -> 
     if right and weights.state(entry, file) == "right":
         result.taken.append((entry.name, file, "was here already"))
     elif right:
-        with right[0].open() as opened:
-            put(entry, file, opened, str(right[0]))
-        result.taken.append((entry.name, file, str(right[0])))
+        _put(entry, file, right[0], result)
     elif copies:
         result.failed = True
     if weights.state(entry, file) != "right":
         result.missing.append((entry.name, file))
+
+
+def _put(entry: Model, file: str, copy: Copy, result: Imported) -> None:
+    try:
+        with copy.open() as opened:
+            put(entry, file, opened, str(copy))
+    except WeightsError as error:
+        result.refused.append((file, str(copy), str(error)))
+        result.failed = True
+    else:
+        result.taken.append((entry.name, file, str(copy)))
 
 
 def _right_ones(entry: Model, file: str, copies: Sequence[Copy], result: Imported) -> list[Copy]:
