@@ -92,7 +92,7 @@ def _chip(image: np.ndarray, face: Detection) -> np.ndarray:
 
     x, y, width, height = (int(value) for value in face.box)
     border = max(0, -x, -y, x + width - image.shape[1], y + height - image.shape[0])  # extract_face cuts the box at the image
-    framed = cv2.copyMakeBorder(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), *[border] * 4, cv2.BORDER_CONSTANT)
+    framed = cv2.copyMakeBorder(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), border, border, border, border, cv2.BORDER_CONSTANT)
     # DeepFace's left eye is the person's own, so at the right in the image
     right, left = (tuple(float(value) + border for value in eye) for eye in face.landmarks[:2])
     area = FacialAreaRegion(x + border, y + border, width, height, left_eye=left, right_eye=right)
