@@ -49,6 +49,15 @@ def test_a_connection_that_breaks_in_the_middle_goes_on_from_there(site: Site, t
     assert site.asked == [("/model", ""), ("/model", REST)]
 
 
+def test_the_rest_is_asked_for_through_a_redirect_too(site: Site, tmp_path: Path) -> None:
+    site.moved = {"/release": "/model"}
+    site.faults = ["drop"]
+    take = Taker()
+    download([site.url("/release")], tmp_path, take, known=True, patience=QUICK)
+    assert (take.taken, take.origin) == (MODEL, site.url("/release"))
+    assert site.asked[-1] == ("/model", REST)
+
+
 def test_a_server_that_ignores_the_range_sends_the_whole_file_anew(site: Site, tmp_path: Path) -> None:
     site.faults = ["drop", "whole"]
     take = Taker()

@@ -28,13 +28,14 @@ class Site:
 
     "drop": half of what was asked for, then the connection closes. "hang": half, then silence. "silent": no answer at all.
     "whole": the range that was asked for is ignored. A number: that status. asked: (path, Range or "") of every request.
-    versions: path -> ETag; "" sends none.
+    versions: path -> ETag; "" sends none. moved: path -> path that the request is sent on to, as GitHub does for releases.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
     faults: list[str | int] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
+    moved: dict[str, str] = field(default_factory=dict)
     root: str = ""
     over: threading.Event = field(default_factory=threading.Event)
 
@@ -49,6 +50,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         wanted = self.headers.get("Range", "")
         self.site.asked.append((self.path, wanted))
+        if self.path in self.site.moved:
+            self.send_response(302)
+            self.send_header("Location", self.site.url(self.site.moved[self.path]))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         fault = self.site.faults.pop(0) if self.site.faults else None
         if fault == "silent":
             self.site.over.wait(20)
