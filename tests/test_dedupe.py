@@ -113,8 +113,8 @@ def test_a_known_face_that_looks_like_nobody_of_its_name_keeps_it_and_it_is_said
 
 def test_the_threshold_belongs_to_embedder_and_frames() -> None:
     assert threshold_of(Dedupe(), Faces(), [face("a", 0)]) == 0.049
-    assert threshold_of(Dedupe(), Faces(frames_per_clip=1), [face("a", 0, n_frames=1)]) == 0.07
-    assert threshold_of(Dedupe(), Faces(frames="first"), [face("a", 0, n_frames=1)]) == 0.07
+    assert threshold_of(Dedupe(), Faces(frames_per_clip=1), [face("a", 0, n_frames=1)]) == 0.08
+    assert threshold_of(Dedupe(), Faces(frames="first"), [face("a", 0, n_frames=1)]) == 0.08
     assert threshold_of(Dedupe(threshold=0.3), Faces(), [face("a", 0)]) == 0.3
     with pytest.raises(MixedModelsError, match="Dlib and Facenet"):
         threshold_of(Dedupe(), Faces(), [face("a", 0), face("b", 0, embedder="Facenet")])
