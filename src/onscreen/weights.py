@@ -37,7 +37,7 @@ class File:
 
     member: str
     sha256: str | None
-    urls: tuple[str, ...]
+    urls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
