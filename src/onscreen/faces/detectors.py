@@ -45,7 +45,7 @@ LIBRARIES = {
     "opencv": (),
     "ssd": (),
     "yunet": (),
-    "mtcnn": ("deepface", "mtcnn", "tensorflow-cpu"),
+    "mtcnn": ("deepface", "keras", "mtcnn"),
     "retinaface": ("insightface", "onnxruntime"),
     "retinaface_s": ("insightface", "onnxruntime"),
 }

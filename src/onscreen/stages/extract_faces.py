@@ -148,9 +148,10 @@ def jobs(workspace: Workspace, clips: Sequence[Clip]) -> list[Job]:
     """One measurement a clip; its key holds only what the measurement depends on, no threshold."""
     params = workspace.params.faces
     models = models_of(params)
+    detectors.require(params.detector)
     weights.ensure(models)
     files = {file: weights.path_of(model, file) for model in models for file in weights.model(model).files}
-    code = code_digest("onscreen.faces.measurement", *_LIBRARIES)
+    code = code_digest("onscreen.faces.measurement", *{*_LIBRARIES, *detectors.LIBRARIES[params.detector]})
     names = ("detector", "embedder", "frames", "frames_per_clip", "crop_px", "crop_margin")
     settings = {name: getattr(params, name) for name in names}
     digests = [weights.digest_of(model) for model in models]

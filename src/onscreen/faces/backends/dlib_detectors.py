@@ -10,7 +10,7 @@ import numpy as np
 
 from onscreen.faces.backends.candidates import Candidate, shrunk
 
-_CNN_LONGEST_PX = 800  # 450 MB more at 800 x 600 and 3 s; it grows with the area: a 1080p frame would take 2.5 GB and 20 s
+_CNN_LONGEST_PX = 800  # it takes 1 GB and 7.5 s a megapixel: 450 MB for 800 x 554, 2 GB would be needed for 1920 x 1080
 
 
 class DlibHog:
@@ -42,8 +42,8 @@ class DlibHog:
 class DlibCnn:
     """dlib's max-margin detector (mmod_human_face_detector): a small network on an image pyramid, faces of 80 px and more, any pose.
 
-    Frames are shrunk to 800 px on their longer side, because it takes time and memory by the area. So in a frame of 1920 px
-    it finds faces of 190 px and more.
+    Frames are shrunk to 800 px on their longer side, which bounds time and memory. So in a frame of 1920 px it finds faces of
+    190 px and more.
     """
 
     def __init__(self, files: Mapping[str, Path]) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from onscreen.faces.backends.candidates import FLOOR, Candidate, shrunk
 
-_HAAR_SMALLEST_PX = 30  # a Haar box is 2.5 times as wide as the eyes are apart: eyes 12 px apart, less than any embedder can use
+_HAAR_SMALLEST_PX = 30  # a Haar box is 2.2 to 2.7 times as wide as the eyes are apart: eyes 11 to 14 px apart
 _YUNET_LONGEST_PX = 640  # what it was trained on; on larger images it misses large faces (opencv_zoo)
 
 
