@@ -46,7 +46,7 @@ class Embedder(Protocol):
 
 
 class Dlib:
-    """dlib's ResNet, 128 values; cosine distances of single photos of one person: DeepFace publishes 0.07.
+    """dlib's ResNet, 128 values.
 
     Its chip is dlib's own: 150 px, 0.25 padding, placed by dlib's five points (eye corners and the base of the nose). They are
     taken from the mesh: on LFW10 and johns that separates people better than dlib's 5-point model does (d' of means of five
