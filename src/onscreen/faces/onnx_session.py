@@ -34,9 +34,9 @@ def open_session(model: Path | bytes, sizes: tuple[int, ...], dim: int) -> Any:
 
 
 def _fits(shape: list[int | str | None], wanted: tuple[int, ...]) -> bool:
-    """Whether data of that shape can pass; a dimension with a name, or without one, takes any size."""
+    """Whether data of that shape can pass. A dimension with a name, or without one, takes any size; no shape at all says nothing."""
     sizes = zip(shape, wanted, strict=False)
-    return len(shape) == len(wanted) and all(size == want for size, want in sizes if isinstance(size, int))
+    return not shape or (len(shape) == len(wanted) and all(size == want for size, want in sizes if isinstance(size, int)))
 
 
 def _refusals() -> tuple[type[Exception], ...]:
