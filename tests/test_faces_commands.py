@@ -20,7 +20,7 @@ from onscreen.faces.alignment import aligned_crop
 from onscreen.faces.quality import head_pose
 from onscreen.guide.commands import DETECTORS, EMBEDDERS
 from onscreen.records import Face, Identity, Reject
-from onscreen.store import read_table
+from onscreen.store import read_json, read_table, write_json
 
 
 @dataclass(frozen=True)
@@ -348,9 +348,21 @@ def test_a_threshold_and_a_model_are_the_ones_asked_for(extracted: Path, tmp_pat
     places = {"faces_dir": extracted, "dedupe_dir": tmp_path / "de", "representative_dir": tmp_path / "rep"}
     ended = command("dedupe", **places, model_name="dlib", threshold="1.9")
     assert ended.code == 0, ended.err
-    assert "Dlib, average_link, threshold 1.9" in ended.out
+    assert "Dlib, average_link, threshold 1.9, by the pictures alone" in ended.out
     assert len(grouping(tmp_path / "de")) == 1
     (tmp_path / "params.yaml").write_text("dedupe: {threshold: 1.8, method: greedy}\n")
-    assert "Dlib, greedy, threshold 1.8" in command("dedupe", **places).out
+    assert "Dlib, greedy, threshold 1.9" in command("dedupe", **places, threshold="1.9").out
     assert names(tmp_path / "rep") == {"vid_1.jpg"}, "the first by name leads, as in the guide"
-    assert "threshold 0.0" in command("dedupe", **places, threshold="auto").out
+    assert "Dlib, greedy, threshold 0.049" in command("dedupe", **places).out, "that of params.yaml is for the pipeline's clips"
+
+
+def test_embeddings_that_no_threshold_is_known_for_are_not_used(extracted: Path, tmp_path: Path, command: Command) -> None:
+    shutil.copytree(extracted, tmp_path / "faces")
+    record = tmp_path / "faces" / ".onscreen" / "extracted.json"
+    made = read_json(record)
+    write_json(record, made | {"faces": made["faces"] | {"embedder": "Facenet"}})
+    places = {"faces_dir": tmp_path / "faces", "dedupe_dir": tmp_path / "de", "representative_dir": tmp_path / "rep"}
+    assert "by the pictures alone" in command("dedupe", **places).out, "they are of another model"
+    ended = command("dedupe", **places, model_name="buffalo_s")
+    assert ended.code == 2
+    assert "buffalo_s" in ended.err

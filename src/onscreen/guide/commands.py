@@ -76,13 +76,8 @@ def dedupe(
         str | None, typer.Option("--model_name", help=f"{EMBEDDERS}; default: {_OWN} Dlib", show_default=False)
     ] = None,
     threshold: Annotated[
-        str | None,
-        typer.Option(
-            "--threshold",
-            help=f"cosine distance up to which two faces are one person, or auto: the model's own; default: {_OWN} auto",
-            show_default=False,
-        ),
-    ] = None,
+        str, typer.Option("--threshold", help="cosine distance up to which two pictures are one person, or auto: the model's own")
+    ] = "auto",
 ) -> None:
     """Group face pictures by person: copies under the guide's names.
 
@@ -95,7 +90,7 @@ def dedupe(
 
     places = work.Places(*(folder.resolve() for folder in (faces_dir, dedupe_dir, representative_dir)))
     model = model_name and one_of("--model_name", model_name, "embedder")
-    outcome = work.dedupe(places, params_of(PARAMS), model, None if threshold is None else checked(threshold))
+    outcome = work.dedupe(places, params_of(PARAMS), model, checked(threshold))
     _print_table(
         dedupe_dir,
         {"pictures": outcome.pictures, "people": outcome.identities, "pictures in no group": outcome.without},

@@ -18,7 +18,7 @@ from typing import Literal
 from onscreen.cache import code_digest, item_key
 from onscreen.config import Faces, Params
 from onscreen.engine import Job
-from onscreen.errors import InputError, NothingUsable
+from onscreen.errors import ConfigError, InputError, NothingUsable
 from onscreen.faces.pictures import LIBRARIES, measure_picture
 from onscreen.guide.extract import EXTRACTED
 from onscreen.guide.options import counts, results_in
@@ -73,8 +73,11 @@ class _Seen:
     measured_before: bool
 
 
-def dedupe(places: Places, params: Params, model: str | None, threshold: Literal["auto"] | float | None) -> Outcome:
-    """Group the pictures below places.faces by person. model, threshold: None = params'; its number counts only for its own model.
+def dedupe(places: Places, params: Params, model: str | None, threshold: Literal["auto"] | float) -> Outcome:
+    """Group the pictures below places.faces by person. model: None = params'.
+
+    threshold: a number is a distance between single pictures, as in the guide. That of params is not looked at, because it belongs
+    to clips which pool several frames.
 
     Raises InputError for folders that are missing, are one and the same, or hold what this command did not write; NothingUsable
     when there is no picture, or a face in none (after the reasons were written).
@@ -102,11 +105,9 @@ def _check(places: Places) -> None:
         raise InputError("--faces_dir, --dedupe_dir and --representative_dir must be three different folders")
 
 
-def _settings(params: Params, model: str | None, threshold: Literal["auto"] | float | None) -> Params:
-    embedder = model or params.faces.embedder
-    own = params.dedupe.threshold if embedder == params.faces.embedder else "auto"
-    faces = params.faces.model_copy(update={"embedder": embedder, "keep": "largest"})
-    return params.model_copy(update={"faces": faces, "dedupe": params.dedupe.model_copy(update={"threshold": threshold or own})})
+def _settings(params: Params, model: str | None, threshold: Literal["auto"] | float) -> Params:
+    faces = params.faces.model_copy(update={"embedder": model or params.faces.embedder, "keep": "largest"})
+    return params.model_copy(update={"faces": faces, "dedupe": params.dedupe.model_copy(update={"threshold": threshold})})
 
 
 def _pictures(places: Places) -> Found:
@@ -127,20 +128,29 @@ def _seen(workspace: Workspace, found: Found) -> _Seen:
 
 
 def _measured_before(workspace: Workspace, sources: Sequence[Source]) -> _Seen | None:
-    """What `faces extract` measured, if all pictures are its own, unchanged, and their embeddings are of the model asked for.
+    """What `faces extract` measured, if all pictures are its own, unchanged, and auto has a threshold for their embeddings.
 
     All or none: an embedding that pools five frames of a video and one of a single picture are not held to one threshold.
     """
     record, table = workspace.raw / ".onscreen" / EXTRACTED, workspace.raw / "faces.parquet"
-    if not record.is_file() or not table.is_file():
+    if workspace.params.dedupe.threshold != "auto" or not record.is_file() or not table.is_file():
         return None
     extracted = read_json(record)
     made_with, digests = Faces.model_validate_json(json.dumps(extracted["faces"])), extracted["sha256"]
     now = {source.path: source.sha256 for source in sources} | {table.name: hashlib.sha256(table.read_bytes()).hexdigest()}
-    if made_with.embedder != workspace.params.faces.embedder or any(digests.get(name) != sha for name, sha in now.items()):
+    own = made_with.embedder == workspace.params.faces.embedder and all(digests.get(name) == sha for name, sha in now.items())
+    if not own or not _has_threshold(made_with):
         return None
     faces = [face for face in read_table(table, Face) if face.image in now]
     return _Seen(faces, made_with, {face.face_id: workspace.raw / face.image for face in faces}, [], measured_before=True)
+
+
+def _has_threshold(made_with: Faces) -> bool:
+    try:
+        stage.auto(made_with)
+    except ConfigError:
+        return False
+    return True
 
 
 def _measured(workspace: Workspace, sources: Sequence[Source], rejects: list[Reject]) -> _Seen:
