@@ -38,8 +38,8 @@ class Overrides(Section):
 
 
 @dataclass(frozen=True)
-class Apart:
-    """A list of split. keys: of all its faces, also of those that only the ledger still knows. face_ids: of those that are there."""
+class Listed:
+    """A list of merge or split. keys: of all its faces, also of those that only the ledger still knows. face_ids: of who is there."""
 
     face_ids: frozenset[str]
     keys: frozenset[str]
@@ -49,8 +49,8 @@ class Apart:
 class Corrections:
     """Overrides in terms of the faces that there are. vanished: (section, name) of what names none of them."""
 
-    merge: tuple[frozenset[str], ...] = ()
-    split: tuple[Apart, ...] = ()
+    merge: tuple[Listed, ...] = ()
+    split: tuple[Listed, ...] = ()
     reject: frozenset[str] = frozenset()
     rename: Mapping[str, str] = field(default_factory=dict)
     vanished: tuple[tuple[str, str], ...] = ()
@@ -96,8 +96,8 @@ def _explain(item: dict[str, Any]) -> str:
 def resolve(overrides: Overrides, faces: Sequence[Face], ledger: Mapping[str, LedgerRow], name: str) -> Corrections:
     """The overrides in terms of these faces. name: what to call the file in errors.
 
-    A name that is both a face_id and another face's key means the face_id. A key names all faces of that content (copies of
-    one file). Raises ConfigError naming every contradiction.
+    A name is a face_id, else a key, else the face_id under which the ledger knows a face, so that who is frozen is found although
+    the file was renamed. A key names all faces of that content (copies of one file). Raises ConfigError naming every contradiction.
     """
     known = _Names(faces, ledger)
     wrong = [f"{name}: {line}" for line in (*_contradictions(overrides, known), *_wrong_renames(overrides.rename))]
@@ -110,8 +110,8 @@ def resolve(overrides: Overrides, faces: Sequence[Face], ledger: Mapping[str, Le
     }
     gone = {section: [one for one in names if one not in known.faces] for section, names in listed.items()}
     return Corrections(
-        merge=tuple(known.face_ids(names) for names in overrides.merge),
-        split=tuple(Apart(known.face_ids(names), known.keys(names)) for names in overrides.split),
+        merge=tuple(Listed(known.face_ids(names), known.keys(names)) for names in overrides.merge),
+        split=tuple(Listed(known.face_ids(names), known.keys(names)) for names in overrides.split),
         reject=known.face_ids(overrides.reject),
         rename=overrides.rename,
         vanished=tuple((section, one) for section, names in gone.items() for one in dict.fromkeys(names)),
@@ -119,26 +119,26 @@ def resolve(overrides: Overrides, faces: Sequence[Face], ledger: Mapping[str, Le
 
 
 class _Names:
-    """What the names of the file mean: faces by face_id and by key."""
+    """What the names of the file mean: a face_id, a key, or the face_id under which the ledger knows a key."""
 
     def __init__(self, faces: Sequence[Face], ledger: Mapping[str, LedgerRow]) -> None:
-        self.faces: dict[str, frozenset[str]] = {}
-        self._key = {face.face_id: face.key for face in faces}
+        self._key = {row.face_id: key for key, row in ledger.items()} | {face.key: face.key for face in faces}
+        self._key |= {face.face_id: face.key for face in faces}
+        of_key: dict[str, frozenset[str]] = {}
         for face in faces:
-            self.faces[face.key] = self.faces.get(face.key, frozenset()) | {face.face_id}
+            of_key[face.key] = of_key.get(face.key, frozenset()) | {face.face_id}
+        self.faces = {name: of_key[key] for name, key in self._key.items() if key in of_key}
         self.faces |= {face.face_id: frozenset([face.face_id]) for face in faces}
-        self._once = {row.face_id: key for key, row in ledger.items()}
 
     def face_ids(self, names: Sequence[str]) -> frozenset[str]:
         return frozenset().union(*(self.faces.get(name, frozenset()) for name in names))
 
     def keys(self, names: Sequence[str]) -> frozenset[str]:
-        there = {self._key[face] for face in self.face_ids(names)}
-        return frozenset(there | {self._once.get(name, name) for name in names if name not in self.faces})
+        return frozenset(self._key.get(name, name) for name in names)
 
     def same(self, names: Sequence[str]) -> frozenset[str]:
-        """The faces that the names mean; the name itself where there is none."""
-        return frozenset().union(*(self.faces.get(name, frozenset([name])) for name in names))
+        """The faces that the names mean; the key, or the name itself, where there is none."""
+        return frozenset().union(*(self.faces.get(name, {self._key.get(name, name)}) for name in names))
 
 
 def _contradictions(overrides: Overrides, known: _Names) -> Iterator[str]:
@@ -165,7 +165,7 @@ def _wrong_renames(rename: Mapping[str, str]) -> Iterator[str]:
         if new in first:
             yield f"rename: {first[new]} and {old} would both be called {new}; to make them one person, merge faces of theirs"
         elif new in rename:
-            yield f"rename: {old} would be called {new}, which is itself {'its name already' if old == new else 'renamed'}"
+            yield f"rename: {old} would be called {new}, which is {'its name already' if old == new else 'itself renamed'}"
         first.setdefault(new, old)
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from onscreen.faces.clustering import close_pairs
+from onscreen.faces.neighbours import Pairs, pair_blocks
 
 _BLOCK = 2048  # faces a block: 16 MB of distances
+_HELD = 1 << 20  # pairs held before they are thinned
 
 
 def margin(embeddings: np.ndarray, people: np.ndarray) -> tuple[float | None, float | None]:
@@ -41,23 +42,41 @@ def border_pairs(
     clips: np.ndarray,
     decided: tuple[np.ndarray, np.ndarray],
     band: tuple[float, float],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> Pairs:
     """One pair of faces for every two people, and for every one, that have a pair at a distance within the band.
 
     embeddings: (N, D) float32, L2 = 1. people, clips: (N,) int64. band: least and largest cosine distance.
     Between two people the closest such pair, inside one the farthest. Left out is what needs no look: faces of one clip, who were
     seen beside each other, and pairs that a person has decided. decided: (N,) int64 twice: faces that were called one person share
     a number of the first; of two people whose numbers of the second differ it was said that they are two.
-    Returns i (P,), j (P,) int64 and distance (P,) float32.
+    Returns i (P,), j (P,) int32 and distance (P,) float32. Holds one pair for every two people, never all.
     """
-    i, j, distance = close_pairs(embeddings, band[1])
     one, two = decided
-    same = people[i] == people[j]
-    open_ = np.where(same, one[i] != one[j], two[i] == two[j])
-    kept = np.flatnonzero((distance >= band[0]) & (clips[i] != clips[j]) & open_)
-    i, j, distance, same = i[kept], j[kept], distance[kept], same[kept]
+    held: list[Pairs] = []
+    size, limit = 0, _HELD
+    for i, j, distance in pair_blocks(embeddings, band[1]):
+        open_ = np.where(people[i] == people[j], one[i] != one[j], two[i] == two[j])
+        kept = np.flatnonzero((distance >= band[0]) & (clips[i] != clips[j]) & open_)
+        held.append(_one_each((i[kept], j[kept], distance[kept]), people))
+        size += len(held[-1][0])
+        if size > limit:
+            held = [_one_each(_joined(held), people)]
+            size = len(held[0][0])
+            limit = _HELD + 2 * size
+    return _one_each(_joined(held), people)
+
+
+def _joined(held: list[Pairs]) -> Pairs:
+    empty = (np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32))
+    i, j, distance = (np.concatenate(part) for part in zip(empty, *held, strict=True))
+    return i, j, distance
+
+
+def _one_each(pairs: Pairs, people: np.ndarray) -> Pairs:
+    """Of the pairs between the same two people the closest, of those inside one the farthest; of equals the first faces."""
+    i, j, distance = pairs
     low, high = np.minimum(people[i], people[j]), np.maximum(people[i], people[j])
-    order = np.lexsort((j, i, np.where(same, -distance, distance), high, low))
+    order = np.lexsort((j, i, np.where(low == high, -distance, distance), high, low))
     first = np.ones(len(order), bool)
     first[1:] = (np.diff(low[order]) != 0) | (np.diff(high[order]) != 0)
     chosen = order[first]

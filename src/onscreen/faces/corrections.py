@@ -41,22 +41,29 @@ def apart_id(keys: Collection[str]) -> str:
     return "id_" + hashlib.sha256(f"apart\0{min(keys)}".encode()).hexdigest()[:12]
 
 
-def still_known(known: Mapping[str, str], lists: Sequence[Collection[str]]) -> dict[str, str]:
-    """What the ledger says, without the ids that faces of a list share with others: those keep the id, who was taken out loses it.
+def still_known(known: Mapping[str, str], apart: Sequence[Collection[str]], joined: Sequence[Collection[str]]) -> dict[str, str]:
+    """What the ledger says, without the ids that faces had before a person took them out.
 
-    known: face key -> identity_id. lists: face keys. A list keeps an id that is its own: given when it was taken out, or held by
-    nobody else.
+    known: face key -> identity_id. apart: lists of split; joined: lists of merge; face keys. A face of a list of split keeps an id
+    that it was given since: one of apart_id, or that of somebody whom it is merged with. Any other goes, even one that it had alone:
+    otherwise faces that join it and are frozen would make the id look like one that it shares, and take it over.
     """
-    keys_of: dict[str, set[str]] = {}
-    for key, name in known.items():
-        keys_of.setdefault(name, set()).add(key)
-    left = dict(known)
-    for keys in lists:
-        given = {apart_id([key]) for key in keys}
-        for key in keys & known.keys():
-            if known[key] not in given and not keys_of[known[key]] <= set(keys):
-                del left[key]
+    taken_out = {key for keys in apart for key in keys}
+    left = {key: name for key, name in known.items() if key not in taken_out}
+    for keys in apart:
+        person = _reached(keys, [*apart, *joined])
+        since = {apart_id([key]) for key in person} | {left[key] for key in person if key in left}
+        left |= {key: known[key] for key in keys if known.get(key) in since}
     return left
+
+
+def _reached(keys: Collection[str], lists: Sequence[Collection[str]]) -> set[str]:
+    """These keys, those of lists that share any of them, and so on."""
+    found, before = set(keys), 0
+    while len(found) > before:
+        before = len(found)
+        found.update(key for one in lists if not found.isdisjoint(one) for key in one)
+    return found
 
 
 def united(names: Sequence[str], lists: Sequence[Collection[int]], known: Collection[str], given: Collection[str]) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 from onscreen.config import Dedupe, Faces
 from onscreen.errors import ConfigError, MixedModelsError
 from onscreen.faces.agreement import read_labels
-from onscreen.faces.clustering import cluster
+from onscreen.faces.clustering import bad_embeddings, cluster
 from onscreen.faces.identity import representative, together
 from onscreen.faces.thresholds import auto_threshold
 from onscreen.ledger import LedgerRow, read_ledger
@@ -23,7 +23,6 @@ from onscreen.store import atomic_folder, read_table, write_table
 from onscreen.workspace import Workspace
 
 DEDUPED, REPRESENTATIVES = "deduped_faces", "representative_faces"
-_NOT_UNIT = 0.01  # an embedding whose length is farther from 1 than this was not normalised, or is damaged
 
 
 def threshold_of(params: Dedupe, made_with: Faces, faces: Sequence[Face]) -> float:
@@ -71,13 +70,11 @@ def run(
     correction_vanished where corrections meet what they cannot mean.
     Raises ConfigError for a rename onto an id that another person has.
     """
-    usable = list[Face]()
-    for face in sorted(faces, key=lambda face: face.face_id if params.method == "greedy" else (face.key, face.face_id)):
-        reject = _unusable(face, corrections)
-        if reject:
-            yield reject
-        else:
-            usable.append(face)
+    order = sorted(faces, key=lambda face: face.face_id if params.method == "greedy" else (face.key, face.face_id))
+    bad = bad_embeddings(np.stack([face.embedding for face in order])) if order else {}
+    rejects = {index: _unusable(face, bad.get(index), corrections) for index, face in enumerate(order)}
+    yield from (reject for reject in rejects.values() if reject)
+    usable = [face for index, face in enumerate(order) if not rejects[index]]
     yield from _vanished(corrections)
     if usable:
         yield from _people(
@@ -102,14 +99,12 @@ def _people(
         yield _gone("rename", old)
 
 
-def _unusable(face: Face, corrections: Corrections) -> Reject | None:
-    finite = int(np.isfinite(face.embedding).sum())
-    length = float(np.linalg.norm(face.embedding)) if finite == len(face.embedding) else 0.0
+def _unusable(face: Face, bad: str | None, corrections: Corrections) -> Reject | None:
+    """bad: what is wrong with its embedding."""
     if face.face_id in corrections.reject:
         return Reject(face.face_id, STAGE, "face", "rejected_by_hand", f"{OVERRIDES} says that it is no usable face")
-    if abs(length - 1) > _NOT_UNIT:
-        numbers = {"values": float(len(face.embedding)), "finite": float(finite), "length": length}
-        return Reject(face.face_id, STAGE, "face", "bad_embedding", "its embedding is not a vector of length 1", numbers)
+    if bad:
+        return Reject(face.face_id, STAGE, "face", "bad_embedding", f"no distance can be measured to its embedding: {bad}")
     return None
 
 

@@ -106,7 +106,7 @@ def review(known: Known, threshold: float, band: float, corrections: Corrections
     """Pairs of faces near the threshold, nearest first, and their count for the metrics. band: share of the threshold."""
     place = {row.face_id: index for index, row in enumerate(known.rows)}
     apart = [[place[face] for face in one.face_ids if face in place] for one in corrections.split]
-    joined = [[place[face] for face in one if face in place] for one in corrections.merge]
+    joined = [[place[face] for face in one.face_ids if face in place] for one in corrections.merge]
     taken_out = np.full(len(known.rows), -1)
     for number, one in enumerate(apart):
         taken_out[one] = number

@@ -70,9 +70,9 @@ def decide(faces: Sorted, clusters: np.ndarray, ledger: Mapping[str, str], corre
     Last the people of each list become one, those of merge with everyone they are with.
     """
     apart = faces.indices([one.face_ids for one in corrections.split])
-    joined = faces.indices(corrections.merge)
+    joined = faces.indices([one.face_ids for one in corrections.merge])
     keys, clips = faces.keys, faces.clips
-    known = still_known(ledger, [one.keys for one in corrections.split])
+    known = still_known(ledger, [one.keys for one in corrections.split], [one.keys for one in corrections.merge])
     given = {len(keys) + number: apart_id(one.keys) for number, one in enumerate(corrections.split)}
     labels = cut(clusters, apart, np.array([key in ledger for key in keys]), faces.embeddings)
     names = name_clusters(labels, keys, clips, faces.embeddings, known, given)
@@ -99,7 +99,7 @@ def renamed(names: Sequence[str], taken: Collection[str], rename: Mapping[str, s
 def findings(faces: Sorted, names: Sequence[str], people: People, corrections: Corrections, threshold: float) -> Iterator[Reject]:
     """What a person should look at. names: after renames."""
     apart = faces.indices([one.face_ids for one in corrections.split])
-    joined = faces.indices(corrections.merge)
+    joined = faces.indices([one.face_ids for one in corrections.merge])
     yield from _merged(faces, people, threshold)
     yield from _mismatched(faces, people, {face for one in apart + joined for face in one}, threshold)
     for face in people.undone:
