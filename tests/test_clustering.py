@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onscreen.faces.clustering import close_pairs, cluster
+from onscreen.errors import ConfigError, CorruptTable
+from onscreen.faces import clustering, linking, neighbours
+from onscreen.faces.clustering import average_link, cluster
 
 
 def _people(count: int, views: int, spread: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -28,6 +30,10 @@ def _partition(labels: np.ndarray) -> set[frozenset[int]]:
 def _points_on_a_circle(degrees: list[float]) -> np.ndarray:
     angles = np.radians(degrees)
     return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+
+
+def _own_clips(count: int) -> list[str]:
+    return [str(face) for face in range(count)]
 
 
 @pytest.mark.parametrize("method", ["average_link", "connected", "greedy"])
@@ -116,15 +122,125 @@ def test_no_cluster_ever_holds_two_faces_of_a_clip(seed: int, method: str, thres
         assert len(inside) == len(set(inside))
 
 
-def test_close_pairs_are_exact_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("onscreen.faces.neighbours._BLOCK", 7)
-    vectors, _ = _people(10, 3, 0.5)
-    i, j, distance = close_pairs(vectors, 0.5)
-    full = 1 - vectors @ vectors.T
-    wanted = {(a, b) for a, b in zip(*np.nonzero(np.triu(full <= 0.5, 1)), strict=True)}
-    assert set(zip(i.tolist(), j.tolist(), strict=True)) == wanted
-    np.testing.assert_allclose(distance, full[i, j], atol=1e-6)
-
-
 def test_no_face_is_no_cluster() -> None:
     assert cluster(np.empty((0, 4), np.float32), [], 0.1, "average_link").size == 0
+
+
+METHODS = ["average_link", "connected", "greedy"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_one_face_is_one_person_and_two_are_one_or_two(method: str) -> None:
+    assert cluster(_points_on_a_circle([0]), ["a"], 0.1, method).tolist() == [0]
+    assert cluster(_points_on_a_circle([0, 1]), ["a", "b"], 0.1, method).tolist() == [0, 0]
+    assert cluster(_points_on_a_circle([0, 90]), ["a", "b"], 0.1, method).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_at_threshold_0_only_equal_vectors_are_one_person(method: str) -> None:
+    vectors, _ = _people(20, 1, 0.0, 3)
+    twice = np.concatenate([vectors, vectors])
+    labels = cluster(twice, _own_clips(40), 0.0, method)
+    assert labels.tolist() == [*range(20), *range(20)]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_at_threshold_2_everyone_is_one_person(method: str) -> None:
+    vectors, _ = _people(300, 1, 0.0)
+    assert set(cluster(vectors, _own_clips(300), 2.0, method).tolist()) == {0}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_embeddings_of_no_use_are_refused_by_row(method: str) -> None:
+    vectors, _ = _people(4, 2, 0.1)
+    broken = vectors.copy()
+    broken[5, 3] = np.nan
+    with pytest.raises(CorruptTable, match=r"row 5 .*not finite"):
+        cluster(broken, _own_clips(8), 0.2, method)
+    with pytest.raises(CorruptTable, match=r"row 0 .*length 2, not 1.* and 7 more"):
+        cluster(2 * vectors, _own_clips(8), 0.2, method)
+    with pytest.raises(CorruptTable, match=r"shape \(64,\)"):
+        cluster(vectors[0], ["a"], 0.2, method)
+
+
+def test_bad_embeddings_are_told_with_their_reasons() -> None:
+    vectors, _ = _people(3, 2, 0.1)
+    vectors[1, 0], vectors[4] = np.inf, 0
+    assert clustering.bad_embeddings(vectors) == {1: "not finite", 4: "length 0, not 1"}
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 2.1, float("nan")])
+def test_a_threshold_that_no_distance_can_have_is_refused(threshold: float) -> None:
+    with pytest.raises(ConfigError, match="between 0 and 2"):
+        cluster(_points_on_a_circle([0, 10]), ["a", "b"], threshold, "average_link")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_equal_faces_fill_as_few_people_as_their_clips_allow(method: str) -> None:
+    vectors = np.repeat(_points_on_a_circle([20.0]), 10_000, axis=0)
+    assert len(set(cluster(vectors, _own_clips(10_000), 0.2, method).tolist())) == 1
+    assert len(set(cluster(vectors, [str(i // 4) for i in range(10_000)], 0.2, method).tolist())) == 4
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 10**6), st.integers(2, 40), st.floats(0.05, 1.2), st.booleans())
+def test_crowds_and_held_pairs_give_the_same_people(seed: int, count: int, threshold: float, shared_clips: bool) -> None:
+    draw = np.random.default_rng(seed)
+    vectors = draw.normal(size=(count, 5))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    clips = [str(clip) for clip in draw.integers(0, count // 2 + 1, count)] if shared_clips else _own_clips(count)
+    node, clusters = clustering._nodes(vectors, np.unique(clips, return_inverse=True)[1])
+    found = neighbours.graph(clusters.means, threshold)
+    crowd = neighbours.Graph(found.label, np.ones_like(found.crowded), *neighbours._no_pairs())
+    held = _partition(linking.link(clusters, found, threshold)[node])
+    again = clustering._nodes(vectors, np.unique(clips, return_inverse=True)[1])[1]
+    assert _partition(linking.link(again, crowd, threshold)[node]) == held
+
+
+@pytest.mark.parametrize("method", ["average_link", "connected"])
+def test_a_crowd_is_clustered_without_holding_its_pairs(method: str) -> None:
+    """3,000 faces of one person are 4.5 million pairs; a matrix of their distances alone would be 36 MB."""
+    vectors, _ = _people(1, 3000, 0.3)
+    others, _ = _people(30, 5, 0.2, seed=1)
+    faces = np.concatenate([vectors, others])
+    found = neighbours.graph(faces, 0.2)
+    assert found.crowded[:3000].all()
+    assert not found.crowded[3000:].any()
+    assert len(found.i) == 30 * 10
+    assert len(set(cluster(faces, _own_clips(len(faces)), 0.2, method).tolist())) == 31
+
+
+def test_the_loop_over_leaders_is_what_greedy_does() -> None:
+    vectors, _ = _people(150, 8, 1.1, seed=2)
+    clips = [str(clip) for clip in np.random.default_rng(0).integers(0, 900, len(vectors))]
+    leaders: list[int] = []
+    members: dict[int, set[str]] = {}
+    wanted = []
+    for face, vector in enumerate(vectors.astype(float)):
+        close = (k for k in leaders if 1 - vector @ vectors[k].astype(float) <= 0.45 and clips[face] not in members[k])
+        leader = next(close, face)
+        if leader == face:
+            leaders.append(face)
+        members.setdefault(leader, set()).add(clips[face])
+        wanted.append(leader)
+    assert cluster(vectors, clips, 0.45, "greedy").tolist() == wanted
+    assert 150 < len(leaders) < 1200
+
+
+def test_connected_joins_the_nearest_first_where_a_clip_keeps_faces_apart() -> None:
+    circle = _points_on_a_circle([0, 10, 14])  # the middle one is nearer to the last; first and last are of one clip
+    near = 1 - np.cos(np.radians(11))
+    assert _partition(cluster(circle, ["a", "b", "a"], near, "connected")) == {frozenset({0}), frozenset({1, 2})}
+
+
+def test_average_link_over_a_matrix_keeps_groups_apart() -> None:
+    distances = np.array([[0, 0.1, 0.4], [0.1, 0, 0.1], [0.4, 0.1, 0]])
+    assert average_link(distances, np.array([0, 1, 2]), 0.3).tolist() == [0, 0, 0]
+    assert average_link(distances, np.array([0, 1, 1]), 0.3).tolist() == [0, 0, 2]
+
+
+@pytest.mark.parametrize("method", ["average_link", "connected"])
+def test_people_are_the_same_where_faces_are_too_many_for_exact_search(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, person = _people(300, 6, 0.3)
+    monkeypatch.setattr(neighbours, "EXACT_FACES", 1000)
+    assert _partition(cluster(vectors, _own_clips(len(vectors)), 0.3, method)) == _partition(person)

@@ -170,8 +170,7 @@ def _join_first(
     """Join faces to leaders, both (P,) of close pairs by face and then leader."""
     starts = np.flatnonzero(np.diff(faces, prepend=-1))
     owner[faces[starts]] = leaders[starts]
-    ends = np.append(starts[1:], len(faces))
-    for start, end in zip(starts, ends, strict=True):
+    for start, end in itertools.pairwise([*starts.tolist(), len(faces)]):
         face, own = int(faces[start]), int(clip[faces[start]])
         if shared[face]:
             allowed = (leader for leader in leaders[start:end].tolist() if leader not in taken[own])

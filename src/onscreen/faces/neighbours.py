@@ -12,10 +12,12 @@ from scipy.sparse.csgraph import connected_components
 
 from onscreen.errors import ConfigError, CorruptTable
 
-EXACT_FACES = 200_000  # up to here every pair is looked at; beyond it FAISS looks at some, and misses about 1 pair in 10,000
+EXACT_FACES = (
+    200_000  # up to here every pair is looked at; beyond it FAISS looks at most, misses a few and finds none that is wrong
+)
 MAX_PAIRS = 25_000_000  # what close_pairs gives at most: 300 MB
 LISTS_PER_ROOT = 4  # FAISS: lists of vectors = 4 sqrt(N), of which NPROBE are searched; recall: benchmarks/dedupe_speed.py
-NPROBE = 16
+NPROBE = 64
 
 _BLOCK = 1024  # faces a side of a block: 4 MB of distances
 _ROUNDING = 2e-6  # float32 products are this exact; pairs nearer than this to the threshold are measured again in float64
@@ -176,7 +178,7 @@ def _searched(embeddings: np.ndarray, threshold: float) -> Iterator[Pairs]:
         for start in range(0, len(embeddings), _QUERIES):
             part = slice(start, start + _QUERIES)
             ends, _, found = ivf_tools.range_search_preassigned(index, embeddings[part], 1 - threshold - _ROUNDING, lists[part])
-            asked = np.repeat(np.arange(start, start + len(ends) - 1), np.diff(ends))
+            asked = np.repeat(np.arange(start, start + len(ends) - 1), np.diff(ends.astype(np.int64)))
             yield _each_once(embeddings, threshold, lists, asked, found)
     finally:
         faiss.omp_set_num_threads(threads)
