@@ -1,19 +1,27 @@
 """The same videos through every stage in both layouts, with one item cache: later stages cannot tell which."""
 
+import unicodedata
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from face_cases import portrait_video
 from onscreen.config import Params, Storage
 from onscreen.errors import CorruptTable
 from onscreen.ledger import write_ledger
 from onscreen.media.audio import Audio
+from onscreen.naming import file_stem
+from onscreen.records import Clip, Face, Reject
 from onscreen.stages import dedupe, evaluate, extract_faces, hq, m2p, prepare, split, train_face_voice, train_hq
-from onscreen.storage import INDEX, Stored
+from onscreen.storage import INDEX, Stored, storing
+from onscreen.store import write_table
 from onscreen.workspace import Workspace
-from stage_cases import RATE, spoken
+from stage_cases import RATE, made_clip, made_face, spoken
 
 STAGES = (prepare, extract_faces, dedupe, split, hq, m2p, train_face_voice, train_hq, evaluate)
 STORED = ("data/prepared", "data/faces", "data/identities", "data/hq")
@@ -98,6 +106,42 @@ def test_in_shards_no_image_or_sound_lies_by_itself(passes: dict[str, tuple[Work
 def test_another_layout_measures_and_trains_nothing_again(passes: dict[str, tuple[Workspace, int]]) -> None:
     assert passes["folders"][1] > 20
     assert passes["shards"][1] == 0
+
+
+PEOPLE = st.lists(st.integers(1, 3), max_size=5)  # clips of each
+WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
+
+
+@settings(max_examples=15, deadline=None)
+@given(PEOPLE, st.lists(WORDS, min_size=15, max_size=15, unique=True), st.randoms(), st.integers(1, 5000))
+def test_any_faces_become_the_same_people_and_sides(
+    tmp_path_factory: pytest.TempPathFactory, people: list[int], names: list[str], random: Random, shard_bytes: int
+) -> None:
+    root = tmp_path_factory.mktemp("people")
+    who = [(person, clip) for person, clips in enumerate(people) for clip in range(clips)]
+    ids = sorted({unicodedata.normalize("NFC", name).casefold() for name in names})[: len(who)]
+    clips = [replace(made_clip(name), audio=f"audio/{file_stem(name)}.wav") for name in ids]
+    faces = [
+        replace(made_face(name, *of), image=f"extracted_faces/{file_stem(name)}.jpg") for name, of in zip(ids, who, strict=False)
+    ]
+    content = {face.image: random.randbytes(random.randrange(2000)) for face in faces}
+    found = []
+    for layout in ("folders", "shards"):
+        workspace = Workspace(root / layout, root / layout, params_of(root / "raw", layout), root / "cache")
+        write_table(workspace.prepared / "clips.parquet", Clip, clips)
+        write_table(workspace.faces / "faces.parquet", Face, faces)
+        for part in (workspace.prepared, workspace.faces):
+            write_table(part / "rejects.parquet", Reject, [])
+        with storing(workspace.faces, layout, shard_bytes) as save:
+            for name, data in content.items():
+                save(name, data)
+        write_ledger(workspace.ledger, {})
+        dedupe.main(workspace)
+        split.main(workspace)
+        images = Stored(workspace.identities)
+        found.append((tables(workspace), {name: images.read(name) for name in images.names() if name.endswith(".jpg")}))
+    assert found[0] == found[1]
+    assert sum(name.startswith("deduped_faces/") for name in found[0][1]) == len(faces)
 
 
 def test_a_cut_off_shard_stops_the_stage_that_reads_it(passes: dict[str, tuple[Workspace, int]]) -> None:
