@@ -28,6 +28,7 @@ from onscreen.workspace import Workspace
 STAGE = "extract_faces"
 FOLDER = "extracted_faces"
 _LIBRARIES = ("av", "deepface", "dlib-bin", "insightface", "mediapipe", "numpy", "onnxruntime", "opencv-python")
+_SETTINGS = ("detector", "embedder", "frames", "frames_per_clip", "crop_px", "crop_margin")
 
 
 @dataclass(frozen=True)
@@ -151,17 +152,21 @@ def jobs(workspace: Workspace, clips: Sequence[Clip]) -> list[Job]:
     detectors.require(params.detector)
     weights.ensure(models)
     files = {file: weights.path_of(model, file) for model in models for file in weights.model(model).files}
-    code = code_digest("onscreen.faces.measurement", *{*_LIBRARIES, *detectors.LIBRARIES[params.detector]})
-    names = ("detector", "embedder", "frames", "frames_per_clip", "crop_px", "crop_margin")
-    settings = {name: getattr(params, name) for name in names}
-    digests = [weights.digest_of(model) for model in models]
+    settings = {name: getattr(params, name) for name in _SETTINGS}
 
     def job(clip: Clip) -> Job:
-        inputs = [clip.source_sha256, f"{clip.start_s:.6f}-{clip.end_s:.6f}"]
-        key = item_key(inputs=inputs, code=code, params=settings, weights=digests)
-        return Job(key, ClipFaces(workspace.raw / clip.source, clip.start_s, clip.end_s, files=files, **settings))
+        argument = ClipFaces(workspace.raw / clip.source, clip.start_s, clip.end_s, files=files, **settings)
+        return Job(measurement_key(params, clip), argument)
 
     return [job(clip) for clip in clips]
+
+
+def measurement_key(params: Faces, clip: Clip) -> str:
+    """Under which the item cache holds what measure_faces found in a clip."""
+    code = code_digest("onscreen.faces.measurement", *{*_LIBRARIES, *detectors.LIBRARIES[params.detector]})
+    inputs = [clip.source_sha256, f"{clip.start_s:.6f}-{clip.end_s:.6f}"]
+    settings = {name: getattr(params, name) for name in _SETTINGS}
+    return item_key(inputs=inputs, code=code, params=settings, weights=[weights.digest_of(model) for model in models_of(params)])
 
 
 def main(workspace: Workspace) -> None:
