@@ -149,7 +149,7 @@ def _nearest_first(i: np.ndarray, j: np.ndarray, distance: np.ndarray, clips: cs
 def _greedy(embeddings: np.ndarray, clip: np.ndarray, threshold: float) -> np.ndarray:
     """Each face in order joins the first leader that is close and has no face of its clip, or leads from now on. (N,) its leader."""
     owner = np.full(len(embeddings), -1)
-    shared = np.bincount(clip, minlength=1)[clip] > 1 if len(clip) else clip > 0
+    shared = np.bincount(clip, minlength=1)[clip] > 1
     taken = defaultdict[int, set[int]](set)  # clip -> leaders that have a face of it
     leaders = list[int]()
     for start in range(0, len(embeddings), _BLOCK):
