@@ -162,8 +162,9 @@ def test_a_box_that_reaches_out_of_the_image_is_filled_with_black(tmp_path: Path
     np.testing.assert_allclose(embed(embedder, cut, moved), embed(embedder, blackened, face), atol=1e-4)
 
 
-def test_a_box_without_a_pixel_is_rejected(tmp_path: Path) -> None:
-    face = _at((20.0, 20.0, 0.4, 0.4), np.array([[20, 20], [21, 20]]))
+@pytest.mark.parametrize("box", [(20.0, 20.0, 0.4, 0.4), (900.0, 20.0, 80.0, 80.0), (-200.0, 20.0, 80.0, 80.0)])
+def test_a_box_without_a_pixel_is_rejected(tmp_path: Path, box: tuple[float, float, float, float]) -> None:
+    face = _at(box, np.array([[20, 20], [21, 20]]))
     with pytest.raises(Rejected, match="empty_chip"):
         embed(create("Facenet", stub(tmp_path, "Facenet")), astronaut(), face)
 

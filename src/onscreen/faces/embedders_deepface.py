@@ -91,10 +91,14 @@ def _chip(image: np.ndarray, face: Detection) -> np.ndarray:
     from deepface.modules.detection import extract_face
 
     x, y, width, height = (int(value) for value in face.box)
-    border = max(0, -x, -y, x + width - image.shape[1], y + height - image.shape[0])  # extract_face cuts the box at the image
-    framed = cv2.copyMakeBorder(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), border, border, border, border, cv2.BORDER_CONSTANT)
+    left, top = max(0, x - width // 2), max(0, y - height // 2)  # extract_face looks half a box around, so no more is copied
+    near = np.ascontiguousarray(image[top : max(0, y + height + height // 2), left : max(0, x + width + width // 2), ::-1])
+    x, y = x - left, y - top
+    border = max(0, -x, -y, x + width - near.shape[1], y + height - near.shape[0])  # it cuts the box at the image
+    if not near.size:
+        return near
+    framed = cv2.copyMakeBorder(near, border, border, border, border, cv2.BORDER_CONSTANT)
     # DeepFace's left eye is the person's own, so at the right in the image
-    right, left = (tuple(float(value) + border for value in eye) for eye in face.landmarks[:2])
-    area = FacialAreaRegion(x + border, y + border, width, height, left_eye=left, right_eye=right)
-    found = extract_face(area, framed, True, 0, border, border, detector_backend="skip")
-    return np.asarray(found.img)
+    eyes = face.landmarks[:2] - (left, top) + border
+    area = FacialAreaRegion(x + border, y + border, width, height, left_eye=tuple(eyes[1]), right_eye=tuple(eyes[0]))
+    return np.asarray(extract_face(area, framed, True, 0, border, border, detector_backend="skip").img)
