@@ -3,16 +3,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
 
-from face_cases import empty_video, portrait_video
+from face_cases import empty_video, files_of, portrait_video
+from media_cases import turned
 from onscreen.cache import Item
 from onscreen.config import Faces, parse_params
 from onscreen.errors import Rejected
+from onscreen.faces import detectors, embedders
+from onscreen.faces.limits import LIMITS
 from onscreen.faces.thresholds import auto_threshold
 from onscreen.ledger import write_ledger
+from onscreen.media.video import write_video
 from onscreen.records import Clip, Face, Reject, View
 from onscreen.stages import extract_faces, prepare
 from onscreen.stages.extract_faces import Portrait, jobs, run
@@ -129,6 +134,26 @@ def test_a_face_with_a_dolls_mouth_is_not_lifelike() -> None:
     assert isinstance(decide(item(doll, [ANNA] * 5), min_mouth_width=0.0)[0], Portrait)
 
 
+def test_every_view_of_every_person_is_told_and_which_are_pooled() -> None:
+    views = [view(frame, x, side) for frame in range(5) for x, side in ((0, 80), (300, 120))]
+    views[3]["score"] = 0.2
+    found = views_of(item(views, [BERT, ANNA] * 5))
+    assert [(one.person, one.frame, one.frames) for one in found] == [
+        (person, frame, 5) for person in range(2) for frame in range(5)
+    ]
+    assert [one.frame for one in found if one.pooled] == [0, 2, 3, 4]  # the main person's; frame 1 has a low score
+    assert {one.person for one in found if one.pooled} == {0}
+    assert {one.person for one in views_of(item(views, [BERT, ANNA] * 5), keep="all") if one.pooled} == {0, 1}
+    assert (found[0].clip_id, found[0].time_s, found[0].box[0], found[0].mouth_width) == ("a", 0.0, 300.0, pytest.approx(50 / 60))
+
+
+def test_views_of_who_is_rejected_are_told_too() -> None:
+    found = views_of(item([view(frame) for frame in range(5)], [ANNA] * 5), min_sharpness=51.0)
+    assert [one.pooled for one in found] == [False] * 5
+    [reject] = decide(item([view(frame) for frame in range(5)], [ANNA] * 5), min_sharpness=51.0)
+    assert (reject.code, reject.numbers["sharpness"], reject.numbers["min_sharpness"]) == ("too_blurred", 50.0, 51.0)
+
+
 def test_what_could_not_be_measured_keeps_its_reason() -> None:
     [reject] = decide(Rejected("timed_out", "took too long", {"item_timeout_s": 1.0}))
     assert (reject.code, reject.scope, reject.numbers) == ("timed_out", "face", {"item_timeout_s": 1.0})
@@ -160,6 +185,14 @@ def test_real_videos_become_faces_and_rejects(small: Workspace) -> None:
     assert (reject.item, reject.code) == ("nobody", "no_face")
     metrics = read_json(small.reports / "metrics" / "extract_faces.json")
     assert (metrics["status"], metrics["clips"], metrics["clips_with_face"]) == ("ok", 2, 1)
+    models = metrics["models"]
+    assert models.keys() == files_of((*detectors.WEIGHTS["mediapipe"], *embedders.WEIGHTS["Dlib"])).keys()
+    assert all(len(digest.split()[0]) == 64 for digest in models.values())
+    views = read_table(small.faces / "views.parquet", View)
+    assert [(one.clip_id, one.person, one.frame, one.pooled) for one in views] == [
+        ("한 사람 🎤", 0, frame, True) for frame in range(5)
+    ]
+    assert max(one.quality for one in views) == face.quality
     assert {path.name for path in small.plots("extract_faces").iterdir()} == {"quality.csv", "score.csv", "interocular_px.csv"}
 
 
@@ -167,16 +200,52 @@ def _measured(workspace: Workspace) -> Iterator[Path]:
     return (workspace.cache_root / "items").rglob("*.npz")
 
 
-def test_a_changed_threshold_measures_nothing(small: Workspace) -> None:
+STRICTER = {
+    "min_score": (0.999, "low_score"),
+    "min_interocular_px": (200.0, "face_too_small"),
+    "min_mouth_width": (1.0, "not_lifelike"),
+    "min_sharpness": (1e6, "too_blurred"),
+    "min_exposure": (0.99, "too_dark"),
+    "max_exposure": (0.01, "too_bright"),
+    "min_dynamic_range": (0.999, "too_flat"),
+    "max_yaw": (0.001, "turned_away"),
+    "max_pitch": (0.001, "turned_up_or_down"),
+    "max_roll": (0.001, "tilted"),
+}
+
+
+@pytest.mark.parametrize(("name", "value", "code"), [(name, value, code) for name, (value, code) in STRICTER.items()])
+def test_a_changed_threshold_measures_nothing(small: Workspace, name: str, value: float, code: str) -> None:
     before = {path: path.stat().st_mtime_ns for path in _measured(small)}
-    stricter = workspace_on(small.root, small.raw, min_interocular_px=200.0)
+    stricter = workspace_on(small.root, small.raw, **{name: value})
     extract_faces.main(stricter)
     codes = {reject.code for reject in read_table(small.faces / "rejects.parquet", Reject)}
-    assert codes == {"face_too_small", "no_face"}
+    assert codes == {code, "no_face"}
+    assert not any(one.pooled for one in read_table(small.faces / "views.parquet", View))
     assert {path: path.stat().st_mtime_ns for path in _measured(small)} == before
     assert read_json(small.reports / "metrics" / "extract_faces.json")["status"] == "no faces"
     assert "median" not in read_json(small.reports / "metrics" / "extract_faces.json")
     extract_faces.main(small)
+
+
+def test_a_phones_video_that_is_turned_gives_the_upright_face(small: Workspace, tmp_path: Path) -> None:
+    upright = portrait_video(tmp_path / "upright.mp4", 0)
+    with av.open(str(upright)) as container:
+        pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    write_video(tmp_path / "lying.mp4", [np.ascontiguousarray(np.rot90(image)) for image in pictures], 12)
+    turned(tmp_path / "lying.mp4", raw / "turned.mp4", 90)
+    workspace = workspace_on(tmp_path / "root", raw)
+    prepare.main(workspace)
+    extract_faces.main(workspace)
+    [face] = read_table(workspace.faces / "faces.parquet", Face)
+    [other] = [one for one in read_table(small.faces / "faces.parquet", Face) if one.clip_id != "nobody"]
+    assert face.box == pytest.approx(other.box, abs=8)
+    assert abs(face.roll - other.roll) < 3
+    assert 1 - float(face.embedding @ other.embedding) < 0.02
+    crops = [cv2.imread(str(one.faces / row.image)).astype(int) for one, row in ((workspace, face), (small, other))]
+    assert np.abs(crops[0] - crops[1]).mean() < 12
 
 
 def test_keys_hold_what_the_measurement_depends_on_and_no_threshold(small: Workspace) -> None:
@@ -185,7 +254,7 @@ def test_keys_hold_what_the_measurement_depends_on_and_no_threshold(small: Works
     def keys(**faces: Any) -> list[str]:
         return [job.key for job in jobs(workspace_on(small.root, small.raw, **faces), clips)]
 
-    thresholds = {"min_score": 0.9, "min_interocular_px": 1.0, "min_presence": 0.1, "min_mouth_width": 0.0, "keep": "all"}
+    thresholds = {limit.param: 0.7 for limit in LIMITS} | {"min_presence": 0.1, "keep": "all"}
     assert keys(**thresholds) == keys()
     for changed in ({"detector": "dlib"}, {"frames": "first"}, {"frames_per_clip": 3}, {"crop_px": 128}, {"crop_margin": 0.1}):
         assert not set(keys(**changed)) & set(keys())

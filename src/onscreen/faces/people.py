@@ -12,7 +12,7 @@ from onscreen.faces.detectors import overlap
 from onscreen.faces.thresholds import same_clip_threshold
 
 # Two frames' faces at the same place count as that much nearer. It tips what is close and no more: after a cut another person may
-# stand at the same place, and 1 of 1,000 pairs of photos of two people (LFW10, johns; Dlib) is as near as 1.2 thresholds.
+# stand at the same place. Of 11,000 pairs of photos of two people (LFW10, johns; Dlib) 2 are within 1.1 thresholds, 5,300 within 2.3.
 _HOLDS_STILL = 0.1
 
 
@@ -20,7 +20,7 @@ def group_people(faces: Sequence[Mapping[str, Any]], embeddings: np.ndarray, emb
     """The faces of each person, as indices in order of frame; people in order of prominence.
 
     faces: as measurement.measure_faces gives them. embeddings: (N, D) float32, L2 = 1.
-    Average link over cosine distances, cut at the embedder's threshold for single photos; faces of one frame are different people,
+    Average link over cosine distances, cut at the embedder's threshold for photos; faces of one frame are different people,
     and boxes that overlap count as nearer (distance x (1 - IoU / 10)). Prominence: sum of score x box side over the frames, so the
     person who is largest and most present comes first. No threshold of params takes part, so none changes a person's number; another
     detector or other frames may. What names a person for good is the place (places).
