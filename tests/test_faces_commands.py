@@ -1,5 +1,6 @@
 """onscreen faces extract, onscreen faces dedupe: the guide's commands, names and bad input, end to end by the command line."""
 
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from PIL import Image
 
 from face_cases import astronaut, detector, empty_video, five_of_six, portrait_video, six_people
 from onscreen import cli
-from onscreen.config import Faces
+from onscreen.config import Faces, Params
 from onscreen.faces.alignment import aligned_crop
 from onscreen.faces.quality import head_pose
 from onscreen.guide.commands import DETECTORS, EMBEDDERS
@@ -259,6 +260,11 @@ def test_pictures_of_one_person_are_grouped_under_the_guides_names(extracted: Pa
     assert pictures[joined] == (extracted / f"{follower}.jpg").read_bytes()
     assert command("dedupe", **places).code == 0
     assert contents(tmp_path / "de") == pictures
+    shutil.copytree(extracted, tmp_path / "weeded")
+    (tmp_path / "weeded" / "vid_3.jpg").unlink()
+    weeded = command("dedupe", **(places | {"faces_dir": tmp_path / "weeded"}))
+    assert "what faces extract measured" in weeded.out, "a person may delete pictures"
+    assert grouping(tmp_path / "de") == {frozenset({"vid_1", "vid_2"})}
 
 
 def test_pictures_alone_are_measured_once_and_give_the_same_people(extracted: Path, tmp_path: Path, command: Command) -> None:
@@ -366,3 +372,15 @@ def test_embeddings_that_no_threshold_is_known_for_are_not_used(extracted: Path,
     ended = command("dedupe", **places, model_name="buffalo_s")
     assert ended.code == 2
     assert "buffalo_s" in ended.err
+
+
+def test_the_table_of_old_commands_names_only_what_there_is() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "from-scripts.md").read_text(encoding="utf-8")
+    known = Params().model_dump()
+    sections = "|".join(known)
+    keys = set(re.findall(rf"`({sections})\.([a-z0-9_]+)[`:]", text)) - {("split", "json")}
+    assert len(keys) > 12
+    assert all(key in known[section] for section, key in keys)
+    verbs = {command.name for command in cli.app.registered_commands} | {group.name for group in cli.app.registered_groups}
+    assert set(re.findall(r"`onscreen ([a-z_]+)", text)) <= verbs
+    assert set(re.findall(r"`dvc repro ([a-z_]+)", text)) <= set(cli.STAGES)
