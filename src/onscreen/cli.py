@@ -62,7 +62,6 @@ def freeze() -> None:
     """Append the faces that the ledger does not know yet; commit the file afterwards."""
     from onscreen.ledger import freeze as grow
     from onscreen.ledger import read_ledger, write_ledger
-    from onscreen.overrides import read_overrides
     from onscreen.records import Identity, SplitRow
     from onscreen.store import read_table
     from onscreen.workspace import Workspace
@@ -71,7 +70,7 @@ def freeze() -> None:
     identities = read_table(workspace.identities / "identities.parquet", Identity)
     splits = read_table(workspace.splits / "splits.parquet", SplitRow)
     known = read_ledger(workspace.ledger)
-    grown = grow(known, identities, splits, read_overrides(workspace.overrides).rename)
+    grown = grow(known, identities, splits)
     write_ledger(workspace.ledger, grown)
     console.print(
         f"{len(grown) - len(known)} faces added, {len(grown)} in data/ledger.csv. Commit it to keep them where they are."
@@ -154,6 +153,33 @@ def show_results() -> None:
     workspace = Workspace.open()
     Console().print(*summary(workspace), sep="\n")
     Console(soft_wrap=True).print(*places(workspace), sep="\n", highlight=False)
+
+
+@app.command()
+def why(name: Annotated[str, typer.Argument(help="a clip_id, face_id, identity_id, or a video's path in data.raw")]) -> None:
+    """Show what led to the verdict about a clip, a face or a person, and what would turn it; nothing is decoded or changed."""
+    from onscreen.inspection.evidence import Tables, find
+    from onscreen.inspection.pictures import pictures, thumbnails, write_sheet
+    from onscreen.inspection.screen import screen
+    from onscreen.workspace import Workspace
+
+    tables = Tables(Workspace.open())
+    subject = find(tables, name)
+    shown, output = pictures(tables, subject), Console()
+    if shown and output.is_terminal:
+        output.print(thumbnails(shown))
+    output.print(*screen(tables, subject), sep="\n")
+    if shown:
+        Console(soft_wrap=True).print(f"Pictures: {write_sheet(tables, subject, shown)}", highlight=False)
+
+
+@app.command()
+def sweep(param: Annotated[str, typer.Argument(help="dedupe.threshold")]) -> None:
+    """Show who would merge and who would part at other thresholds, over the stored embeddings."""
+    from onscreen.inspection.sweep import sweep_table
+    from onscreen.workspace import Workspace
+
+    Console().print(sweep_table(Workspace.open(), param))
 
 
 @app.command()

@@ -1,0 +1,162 @@
+"""One screen about a clip, a face or a person: what was measured, what was asked, who is near, and what would turn the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from rich.box import SIMPLE_HEAD
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from onscreen.config import Faces
+from onscreen.faces.limits import LIMITS, Limit, views_needed
+from onscreen.inspection.evidence import Border, Subject, Tables, borders, neighbours
+from onscreen.inspection.turns import Turn, face_turns, verdict
+from onscreen.records import Face, Reject, View
+from onscreen.stages.dedupe import threshold_of
+
+_VIEWS, _FACES = 6, 12  # rows shown at most
+
+
+def screen(tables: Tables, subject: Subject) -> Iterator[RenderableType]:
+    """What `onscreen why` prints, part by part."""
+    yield _title(subject)
+    yield from (_reject(row) for row in subject.rejects(tables))
+    if subject.kind == "person":
+        yield from _faces(tables, subject)
+    else:
+        yield from _people(tables, subject)
+    for face in subject.faces[:1] if subject.kind == "person" else subject.faces:
+        yield from _who_is_near(tables, face)
+
+
+def _title(subject: Subject) -> RenderableType:
+    text = Text(f"{subject.kind} {subject.name}", style="bold")
+    for clip in subject.clips[:3]:
+        text.append(f"\n{clip.source}  {clip.start_s:.2f}-{clip.end_s:.2f} s  {clip.width}x{clip.height}", style="not bold")
+    if len(subject.clips) > 3:
+        text.append(f"\nand {len(subject.clips) - 3} more clips", style="not bold")
+    return text
+
+
+def _reject(row: Reject) -> RenderableType:
+    numbers = "  ".join(f"{name} {value:.4g}" for name, value in row.numbers.items())
+    return Text(
+        f"{row.item}: rejected by {row.stage} ({row.scope}): {row.code}, {row.detail}  {numbers}".rstrip(), style="yellow"
+    )
+
+
+def _faces(tables: Tables, subject: Subject) -> Iterator[RenderableType]:
+    rows = {row.face_id: row for row in tables.identities}
+    side = {row.face_id: row.split for row in tables.splits}
+    shown = sorted(subject.faces, key=lambda face: (rows[face.face_id].distance, face.face_id))
+    yield Text(f"\n{len(shown)} faces, by distance to the representative" + _cut(len(shown), _FACES), style="bold")
+    table = _table("face", "distance", "quality", "eyes px", "frames", "side")
+    for face in shown[:_FACES]:
+        own = rows[face.face_id]
+        distance = "stands for them" if own.is_representative else f"{own.distance:.4f}"
+        numbers = (f"{face.quality:.2f}", f"{face.interocular_px:.0f}", str(face.n_frames))
+        table.add_row(face.face_id, distance, *numbers, side.get(face.face_id, ""))
+    yield table
+
+
+def _people(tables: Tables, subject: Subject) -> Iterator[RenderableType]:
+    clips = {clip.clip_id for clip in subject.clips}
+    views = [view for view in tables.views if view.clip_id in clips]
+    if subject.kind == "face":
+        own = {(face.clip_id, face.person) for face in subject.faces}
+        views = [view for view in views if _person_of(view) in own]
+    for _, of_person in groupby(sorted(views, key=_person_of), key=_person_of):
+        yield from _measured(tables.workspace.params.faces, sorted(of_person, key=lambda view: view.frame))
+
+
+def _person_of(view: View) -> tuple[str, int]:
+    return view.clip_id, view.person
+
+
+def _measured(params: Faces, views: list[View]) -> Iterator[RenderableType]:
+    """What was measured in each frame, what is asked of it, and what would turn the verdict."""
+    frames = views[0].frames
+    code = verdict(params, views, frames)
+    turns = face_turns(params, views, frames)
+    yield _heading(params, views, code, turns)
+    then = {turn.param: _number(turn.then) for turn in turns}
+    shown = views[:_VIEWS]
+    columns = (f"{view.time_s:.2f}" for view in shown)
+    table = _table("at s" + _cut(len(views), _VIEWS), *columns, "asked", "turns at")
+    for limit in LIMITS:
+        asked = float(getattr(params, limit.param))
+        values = [_marked(limit, float(getattr(view, limit.measure)), asked) for view in shown]
+        sign = ">=" if limit.least else "<="
+        table.add_row(limit.param, *values, f"{sign} {_number(asked)}", then.get(limit.param, "-"))
+    table.add_row("quality", *(f"{view.quality:.2f}" for view in shown), "", "")
+    table.add_row("pooled", *("yes" if view.pooled else "no" for view in shown), "", "")
+    yield table
+
+
+def _heading(params: Faces, views: Sequence[View], code: str, turns: Sequence[Turn]) -> RenderableType:
+    first = views[0]
+    text = Text(f"\n{first.clip_id}, person {first.person}: {'rejected, ' + code if code else 'kept'}", style="bold")
+    text.append(
+        f". In {len(views)} of {first.frames} frames, min_presence asks for {views_needed(params, first.frames)}.", "not bold"
+    )
+    if first.person and params.keep == "largest":
+        text.append(" faces.keep: largest leaves this person out.", "not bold")
+    change = "No single threshold turns this."
+    if turns:
+        change = f"Smallest change that turns it: faces.{turns[0].param} {_number(turns[0].now)} -> {_number(turns[0].then)}."
+    return text.append(f"\n{change}", "not bold italic")
+
+
+def _marked(limit: Limit, value: float, asked: float) -> Text:
+    return Text(_short(value), style="" if limit.median or limit.met(value, asked) else "red")
+
+
+def _who_is_near(tables: Tables, face: Face) -> Iterator[RenderableType]:
+    near = neighbours(tables, face)
+    if not near or not tables.identities:
+        return
+    params = tables.workspace.params
+    threshold = threshold_of(params.dedupe, params.faces, tables.faces)
+    own = next((row.identity_id for row in tables.identities if row.face_id == face.face_id), "")
+    yield Text(f"\nNearest to {face.face_id} ({own}), threshold {threshold:.4f}", style="bold")
+    table = _table("face", "distance", "person")
+    for other in near:
+        style = "green" if other.identity_id == own else ""
+        same = "the same" if other.identity_id == own else other.identity_id
+        table.add_row(other.face.face_id, f"{other.distance:.4f}", same, style=style)
+    found = borders(tables.faces, face, threshold, params.dedupe.method)
+    told = [_change(border, threshold) for border in sorted(found, key=lambda border: abs(border.then - threshold))]
+    yield table
+    yield Text("\n".join(told) or "No threshold up to twice this one changes the group.", style="italic")
+
+
+def _change(border: Border, threshold: float) -> str:
+    joins = f"joins {_some(border.gained)}" if border.gained else ""
+    leaves = f"parts from {_some(border.lost)}" if border.lost else ""
+    return f"dedupe.threshold {threshold:.4f} -> {border.then:.4f}: {', '.join(part for part in (joins, leaves) if part)}"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _cut(count: int, shown: int) -> str:
+    return f" (the first {shown} of {count})" if count > shown else ""
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}" if abs(value) < 10 else f"{value:.0f}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left", no_wrap=True)
+    return table

@@ -1,0 +1,162 @@
+"""`onscreen why` and `onscreen sweep`, on videos that went through the real stages."""
+
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from face_cases import empty_video, portrait_video
+from onscreen.cli import app
+from onscreen.errors import ConfigError, InputError
+from onscreen.faces.clustering import cluster
+from onscreen.inspection.evidence import Tables, borders, find, neighbours
+from onscreen.inspection.pictures import pictures, write_sheet
+from onscreen.inspection.screen import screen
+from onscreen.inspection.sweep import steps, sweep_table
+from onscreen.inspection.turns import face_turns, verdict
+from onscreen.records import Face
+from onscreen.stages import dedupe, extract_faces, prepare, split
+from onscreen.workspace import Workspace
+from records_of import row
+from test_extract_faces import workspace_on
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    root = tmp_path_factory.mktemp("checkout")
+    workspace = workspace_on(root, root / "videos")
+    portrait_video(root / "videos" / "first.mp4", 0)
+    portrait_video(root / "videos" / "sub" / "second.mp4", 0, frames=30)
+    portrait_video(root / "videos" / "other.mp4", 2)
+    empty_video(root / "videos" / "nobody.mp4")
+    for stage in (prepare, extract_faces, dedupe, split):
+        stage.main(workspace)
+    return Tables(workspace)
+
+
+def _shown(tables: Tables, name: str, width: int = 80) -> str:
+    text = io.StringIO()
+    Console(width=width, file=text).print(*screen(tables, find(tables, name)), sep="\n")
+    return text.getvalue()
+
+
+def test_a_clip_shows_its_frames_its_thresholds_and_its_nearest_neighbour(tables: Tables) -> None:
+    text = _shown(tables, "first")
+    assert "person 0: kept" in text
+    assert "min_interocular_px" in text
+    [near, *_] = neighbours(tables, find(tables, "first").faces[0])
+    assert near.face.face_id == "second"
+    assert f"{near.distance:.4f}" in text
+    assert "the same" in text
+    assert all(len(line.rstrip()) <= 80 for line in text.splitlines())
+
+
+def test_a_video_is_found_by_its_path_and_a_person_by_their_id(tables: Tables) -> None:
+    assert find(tables, "sub/second.mp4").kind == "clip"
+    identity_id = next(row.identity_id for row in tables.identities if row.face_id == "first")
+    text = _shown(tables, identity_id)
+    assert "2 faces" in text
+    assert "stands for them" in text
+
+
+def test_what_was_rejected_says_by_which_stage_and_why(tables: Tables) -> None:
+    assert "rejected by extract_faces (face): no_face" in _shown(tables, "nobody").replace("\n", " ")
+
+
+def test_an_unknown_name_is_answered_with_what_is_near(tables: Tables) -> None:
+    with pytest.raises(InputError, match="Near to it: first"):
+        find(tables, "frist")
+
+
+def test_every_turning_value_turns_the_verdict_and_half_the_way_to_it_does_not(tables: Tables) -> None:
+    params = tables.workspace.params.faces
+    views = [view for view in tables.views if view.clip_id == "first" and view.person == 0]
+    frames = views[0].frames
+    turns = face_turns(params, views, frames)
+    assert {"min_interocular_px", "min_score", "min_mouth_width", "min_presence"} - {turn.param for turn in turns} <= {
+        "min_presence"
+    }
+    assert [turn.relative for turn in turns] == sorted(turn.relative for turn in turns)
+    for turn in turns:
+        assert verdict(params.model_copy(update={turn.param: turn.then}), views, frames) != ""
+        assert verdict(params.model_copy(update={turn.param: (turn.now + turn.then) / 2}), views, frames) == ""
+
+
+def test_a_rejected_person_is_told_what_would_keep_them(tables: Tables) -> None:
+    params = tables.workspace.params.faces.model_copy(update={"min_interocular_px": 1000.0})
+    views = [view for view in tables.views if view.clip_id == "first" and view.person == 0]
+    assert verdict(params, views, views[0].frames) == "face_too_small"
+    [turn] = face_turns(params, views, views[0].frames)
+    assert turn.param == "min_interocular_px"
+    assert verdict(params.model_copy(update={turn.param: turn.then}), views, views[0].frames) == ""
+
+
+def test_at_a_border_the_group_is_another_one_and_just_before_it_is_the_same() -> None:
+    faces = [_face("a", 0), _face("b", 5), _face("c", 60), _face("d", 14)]
+    clips = [face.clip_id for face in faces]
+    embeddings = np.stack([face.embedding for face in faces])
+
+    def group(threshold: float) -> set[str]:
+        labels = cluster(embeddings, clips, threshold, "average_link")
+        return {faces[number].face_id for number in np.flatnonzero(labels == labels[0])}
+
+    now = 1 - float(np.cos(np.radians(9)))
+    assert group(now) == {"a", "b"}
+    below, above = borders(faces, faces[0], now, "average_link")
+    assert (below.lost, above.gained) == (("b",), ("d",))
+    for border in (below, above):
+        step = 2e-5 if border.then > now else -2e-5
+        assert group(border.then - step) == group(now)
+        assert group(border.then) == (group(now) | set(border.gained)) - set(border.lost)
+
+
+def test_pictures_of_all_views_come_from_the_cache_and_make_a_sheet(tables: Tables) -> None:
+    subject = find(tables, "first")
+    shown = pictures(tables, subject)
+    views = [view for view in tables.views if view.clip_id == "first"]
+    assert len(shown) == len(views) + len(neighbours(tables, subject.faces[0]))
+    sheet = cv2.imread(str(write_sheet(tables, subject, shown)))
+    assert sheet.shape[1] == 192 * min(6, len(shown))
+
+
+def test_without_the_cache_the_stored_faces_are_shown(tables: Tables, tmp_path: Path) -> None:
+    own = tables.workspace
+    cold = Tables(Workspace(own.root, own.home, own.params, tmp_path / "empty"))
+    shown = pictures(cold, find(cold, "first"))
+    assert [picture.caption for picture in shown][:2] == ["first", "near: second"]
+
+
+def _face(name: str, degrees: float) -> Face:
+    vector = np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))], np.float32)
+    return row(
+        Face, face_id=name, clip_id=name, source=f"{name}.mp4", source_sha256=name, embedding=vector, embedder="Dlib", people=1
+    )
+
+
+@pytest.mark.parametrize("method", ["average_link", "connected", "greedy"])
+def test_a_sweep_names_who_joins_at_which_threshold_and_scores_it(method: str) -> None:
+    faces = [_face("a", 0), _face("b", 5), _face("c", 60), _face("d", 70)]
+    near = [1 - float(np.cos(np.radians(angle))) for angle in (4, 6, 11)]
+    found = steps(faces, near, method, {"a.mp4": "x", "b.mp4": "x", "c.mp4": "y", "d.mp4": "z"})
+    assert [(step.identities, step.singletons, step.largest) for step in found] == [(4, 4, 1), (3, 2, 2), (2, 0, 2)]
+    assert [step.joins for step in found] == [(), (("a", "b"),), (("c", "d"),)]
+    assert [step.labels.get("pairwise_f1") for step in found[1:]] == [1.0, pytest.approx(2 / 3)]
+
+
+def test_only_what_is_stored_can_be_swept(tables: Tables) -> None:
+    assert sweep_table(tables.workspace, "dedupe.threshold").row_count == 15
+    with pytest.raises(ConfigError, match=r"dedupe\.threshold can"):
+        sweep_table(tables.workspace, "faces.min_score")
+
+
+def test_both_are_commands(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tables.workspace
+    monkeypatch.setattr(Workspace, "open", classmethod(lambda cls: own))
+    why = CliRunner().invoke(app, ["why", "first"])
+    assert why.exit_code == 0
+    assert "Pictures: " in why.output
+    assert CliRunner().invoke(app, ["sweep", "dedupe.threshold"]).exit_code == 0
