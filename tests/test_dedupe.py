@@ -26,9 +26,9 @@ def face(name: str, degrees: float, **given: Any) -> Face:
     """A face whose embedding points somewhere on a circle."""
     angle = np.radians(degrees)
     vector = np.array([np.cos(angle), np.sin(angle)], np.float32)
-    clip, _, person = name.partition("-p")
+    clip = name.partition("-p")[0]
     columns = {"face_id": name, "clip_id": clip, "source": f"{clip}.mp4", "source_sha256": f"{clip:0<64}", "n_frames": 5}
-    place = {"place": int(person or 0) + 1, "people": 2}
+    place = {"place": given.get("person", 0) + 1, "people": 2}
     return row(
         Face, **{**columns, **place, "embedder": "Dlib", "embedding": vector, "quality": 0.5, "image": f"{name}.jpg", **given}
     )

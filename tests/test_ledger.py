@@ -17,7 +17,7 @@ def test_it_comes_back_as_it_went(tmp_path):
 def test_known_rows_never_change_and_quarantined_faces_stay_out():
     known = {"k1": LedgerRow("k1", "a", "id_old", "test")}
     identities = [
-        row(Identity, face_id=name, identity_id="id_new", face_key=f"k{number}") for number, name in enumerate(["a", "b", "c"], 1)
+        row(Identity, face_id=name, ledger_id="id_new", face_key=f"k{number}") for number, name in enumerate(["a", "b", "c"], 1)
     ]
     splits = [
         row(SplitRow, face_id="a", split="train"),

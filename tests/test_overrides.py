@@ -25,7 +25,9 @@ def test_the_shipped_file_holds_comments_only_and_its_example_is_right(tmp_path:
     lines = SHIPPED.read_text(encoding="utf-8").splitlines()
     assert all(line.startswith("#") for line in lines)
     assert read_overrides(SHIPPED) == read_overrides(tmp_path / "none.yaml") == Overrides()
-    example = [line[2:] for line in lines[lines.index("#") :] if line.startswith(("# merge", "# split", "# reject", "# rename", "#   "))]
+    example = [
+        line[2:] for line in lines[lines.index("#") :] if line.startswith(("# merge", "# split", "# reject", "# rename", "#   "))
+    ]
     (tmp_path / "overrides.yaml").write_text("\n".join(example))
     found = read_overrides(tmp_path / "overrides.yaml")
     assert (found.merge, found.split) == ((("vid_1", "vid_2"),), (("vid_3", "vid_4"),))

@@ -18,6 +18,7 @@ def face(name, group=None, identity=None):
         face_key=f"k-{name}",
         group=group or name,
         identity_id=identity or f"id_{group or name}",
+        ledger_id=identity or f"id_{group or name}",
     )
 
 

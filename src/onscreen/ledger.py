@@ -56,25 +56,13 @@ def read_ledger(path: Path) -> dict[str, LedgerRow]:
     return rows
 
 
-def freeze(
-    ledger: Mapping[str, LedgerRow],
-    identities: Iterable[Identity],
-    splits: Iterable[SplitRow],
-    rename: Mapping[str, str] | None = None,
-) -> dict[str, LedgerRow]:
-    """The ledger with every face that it does not know yet; rows that it holds never change. Quarantined faces stay out.
-
-    rename: old identity_id -> new one, as a person has it. The ledger keeps the old ones, so that a person whose faces were frozen
-    before and after a rename is one.
-    """
+def freeze(ledger: Mapping[str, LedgerRow], identities: Iterable[Identity], splits: Iterable[SplitRow]) -> dict[str, LedgerRow]:
+    """The ledger with every face that it does not know yet; rows that it holds never change. Quarantined faces stay out."""
     side = {row.face_id: row.split for row in splits}
-    old = {new: name for name, new in (rename or {}).items()}
     grown = dict(ledger)
     for row in sorted(identities, key=lambda identity: identity.face_key):
         if row.face_key not in grown and side.get(row.face_id) in SIDES:
-            grown[row.face_key] = LedgerRow(
-                row.face_key, row.face_id, old.get(row.identity_id, row.identity_id), side[row.face_id]
-            )
+            grown[row.face_key] = LedgerRow(row.face_key, row.face_id, row.ledger_id, side[row.face_id])
     return grown
 
 

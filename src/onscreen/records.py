@@ -144,6 +144,7 @@ class Identity:
     distance: cosine distance to the representative's embedding, 0-2. image: path relative to data/identities/deduped_faces.
     cluster: smallest Face.key of the cluster that the embeddings alone give. group: the same after a person's splits. It holds two
     identities when the ledger knows two in it; split quarantines them if they are on different sides, because they may be one person.
+    ledger_id: the identity_id that `onscreen ledger freeze` notes, before a person's renames and merges of whom the ledger knows.
     """
 
     face_id: str
@@ -156,6 +157,7 @@ class Identity:
     face_key: str
     group: str
     cluster: str
+    ledger_id: str
 
 
 @dataclass(frozen=True)

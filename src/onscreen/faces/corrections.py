@@ -70,7 +70,7 @@ def united(names: Sequence[str], lists: Sequence[Collection[int]], known: Collec
     """Names after the people of each list have become one.
 
     They are called by the smallest id that the ledger has for any of them (known), else by one given to people who were taken out
-    (given), else by the smallest of their ids.
+    (given, whether or not the ledger has it by now), else by the smallest of their ids.
     """
     to = {name: name for name in names}
 
@@ -80,7 +80,9 @@ def united(names: Sequence[str], lists: Sequence[Collection[int]], known: Collec
         return name
 
     for faces in lists:
-        people = sorted({root(names[face]) for face in faces}, key=lambda name: (name not in known, name not in given, name))
+        people = sorted(
+            {root(names[face]) for face in faces}, key=lambda name: (name in given or name not in known, name not in given, name)
+        )
         for other in people[1:]:
             to[other] = people[0]
     return [root(name) for name in names]

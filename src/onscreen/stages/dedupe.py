@@ -8,10 +8,11 @@ import numpy as np
 
 from onscreen.config import Dedupe, Faces
 from onscreen.errors import ConfigError, MixedModelsError
+from onscreen.faces import thresholds
 from onscreen.faces.agreement import read_labels
 from onscreen.faces.clustering import bad_embeddings, cluster
 from onscreen.faces.identity import representative, together
-from onscreen.faces.thresholds import auto_threshold
+from onscreen.faces.thresholds import Threshold
 from onscreen.ledger import LedgerRow, read_ledger
 from onscreen.naming import SEPARATOR, file_stem
 from onscreen.overrides import Corrections, read_overrides, resolve
@@ -44,17 +45,30 @@ def threshold_of(params: Dedupe, made_with: Faces, faces: Sequence[Face]) -> flo
     return auto(made_with) if params.threshold == "auto" else params.threshold
 
 
+def meant_for(made_with: Faces) -> Threshold:
+    """What `auto` stands for with these faces, and how well it is known. Raises ConfigError for an embedder that has none."""
+    return thresholds.threshold_of(made_with.embedder, 1 if made_with.frames == "first" else made_with.frames_per_clip)
+
+
 def auto(made_with: Faces) -> float:
-    """The threshold that is meant for these faces. Raises ConfigError for an embedder that has none."""
-    return auto_threshold(made_with.embedder, 1 if made_with.frames == "first" else made_with.frames_per_clip)
+    """The value of meant_for."""
+    return meant_for(made_with).value
 
 
-def _unit(made_with: Faces, threshold: float) -> float:
-    """What plots are drawn around: the threshold that is meant for the faces, or the one in force where there is none."""
+def _unit(made_with: Faces) -> float:
+    """What plots are drawn around, so that two experiments show the same: the threshold that is meant for the faces, or a published one."""
     try:
         return auto(made_with)
     except ConfigError:
-        return threshold
+        return thresholds.same_clip_threshold(made_with.embedder)
+
+
+def _calibrated(params: Dedupe, made_with: Faces) -> dict[str, dict[str, float]]:
+    """How far the calibrated threshold lies from 99 in 100 pairs of one person, and from 99 in 100 of two; on other people."""
+    known = meant_for(made_with) if params.threshold == "auto" else None
+    if known is None or known.same_99 is None or known.different_1 is None:
+        return {}
+    return {"calibrated_margin": {"above_same": known.value - known.same_99, "below_different": known.different_1 - known.value}}
 
 
 def run(
@@ -88,11 +102,11 @@ def _people(
     clusters = cluster(faces.embeddings, faces.clips, threshold, params.method)
     people = decide(faces, clusters, ledger, corrections)
     names = renamed(people.names, ledger.values(), corrections.rename)
-    keys = faces.smallest_keys(clusters), faces.smallest_keys(people.groups)
+    more = list(zip(faces.smallest_keys(clusters), faces.smallest_keys(people.groups), people.ledger_ids, strict=True))
     rows: list[Identity] = []
     for name, members in together(names).items():
         chosen = _stands_for(params, faces, members)
-        rows += [_identity(faces, face, chosen, name, (keys[0][face], keys[1][face])) for face in members]
+        rows += [_identity(faces, face, chosen, name, more[face]) for face in members]
     yield from sorted(rows, key=lambda row: row.face_id)
     yield from findings(faces, names, people, corrections, threshold)
     for old in sorted(corrections.rename.keys() - set(people.names)):
@@ -124,7 +138,7 @@ def _stands_for(params: Dedupe, faces: Sorted, members: list[int]) -> int:
     return members[representative(faces.embeddings[members], np.array([faces.rows[face].quality for face in members]))]
 
 
-def _identity(faces: Sorted, member: int, chosen: int, name: str, keys: tuple[str, str]) -> Identity:
+def _identity(faces: Sorted, member: int, chosen: int, name: str, more: tuple[str, str, str]) -> Identity:
     face, own = faces.rows[member], member == chosen
     stem = file_stem(faces.rows[chosen].face_id) + ("" if own else SEPARATOR + file_stem(face.face_id))
     return Identity(
@@ -136,8 +150,9 @@ def _identity(faces: Sorted, member: int, chosen: int, name: str, keys: tuple[st
         distance=0.0 if own else max(0.0, float(1 - faces.embeddings[member] @ faces.embeddings[chosen])),
         image=f"{stem}.jpg",
         face_key=face.key,
-        cluster=keys[0],
-        group=keys[1],
+        cluster=more[0],
+        group=more[1],
+        ledger_id=more[2],
     )
 
 
@@ -161,9 +176,10 @@ def main(workspace: Workspace) -> None:
         write_table(folder / "identities.parquet", Identity, identities)
         write_table(folder / "review.parquet", ReviewPair, pairs)
         write_table(folder / "rejects.parquet", Reject, rejects)
-    workspace.write_metrics(STAGE, metrics(params, threshold, known, rejects, labels) | border)
+    counts = metrics(params, threshold, known, rejects, labels)
+    workspace.write_metrics(STAGE, counts | border | (_calibrated(params, workspace.params.faces) if known.rows else {}))
     with atomic_folder(workspace.plots(STAGE)) as folder:
-        write_plots(folder, params, _unit(workspace.params.faces, threshold), known, labels)
+        write_plots(folder, params, _unit(workspace.params.faces), known, labels)
 
 
 def _copy_images(source: Stored, save: Save, faces: Sequence[Face], identities: Sequence[Identity]) -> None:

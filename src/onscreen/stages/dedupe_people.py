@@ -54,10 +54,13 @@ class Sorted:
 class People:
     """names: identity_id of every face, before renames. groups: (N,) int64, clusters after the cuts of a person.
 
+    ledger_ids: what the ledger is to note. Before merges of people whom it knows or who were split: if one new face were noted as
+    the merged person, those who came along with it would not be merged any more.
     known: face key -> the ledger's identity_id, of those who still have it. undone: faces with whom a split's faces are one again.
     """
 
     names: list[str]
+    ledger_ids: list[str]
     groups: np.ndarray
     known: dict[str, str]
     undone: list[int]
@@ -66,8 +69,8 @@ class People:
 def decide(faces: Sorted, clusters: np.ndarray, ledger: Mapping[str, str], corrections: Corrections) -> People:
     """Name everybody. clusters: (N,) int64 of the embeddings alone. ledger: face key -> identity_id.
 
-    First the lists of split leave their clusters and lose an id that the ledger gives to others too. Then clusters get their ids.
-    Last the people of each list become one, those of merge with everyone they are with.
+    First the lists of split leave their clusters and lose the ledger's ids. Then clusters get their ids. Last the people of each list
+    become one, those of merge with everyone they are with.
     """
     apart = faces.indices([one.face_ids for one in corrections.split])
     joined = faces.indices([one.face_ids for one in corrections.merge])
@@ -79,7 +82,8 @@ def decide(faces: Sorted, clusters: np.ndarray, ledger: Mapping[str, str], corre
     by_ledger, by_hand = set(known.values()), set(given.values())
     split = united(names, apart, by_ledger, by_hand)
     final = united(split, joined, by_ledger, by_hand)
-    return People(final, groups_of(clusters, final, apart), known, undone(clusters, split, final, apart))
+    noted = [old if old in by_ledger | by_hand else new for old, new in zip(split, final, strict=True)]
+    return People(final, noted, groups_of(clusters, final, apart), known, undone(clusters, split, final, apart))
 
 
 def renamed(names: Sequence[str], taken: Collection[str], rename: Mapping[str, str]) -> list[str]:
