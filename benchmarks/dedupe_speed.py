@@ -1,6 +1,6 @@
 """Time and memory of grouping faces. Run: python benchmarks/dedupe_speed.py
 
-The faces are synthetic: random centres with noise, 8 faces a person on average (geometric), 0.5 to 1 of length of noise, fixed seed.
+The faces are synthetic: random centres with noise half as long, 8 faces a person on average (geometric), fixed seed.
 Prints a markdown table; both sides of a row run in one process of its own, one BLAS thread. Core-seconds: process time, best of
 three where short. Extra MB: peak of the process above what it held with the faces loaded.
 """
@@ -81,7 +81,7 @@ def identical() -> str:
     return row("average_link, 10k identical faces, 512", ours, None, None, extra, f"{len(set(labels.tolist()))} person")
 
 
-CASES = {case.__name__: case for case in (greedy, components, average_link, inverted_file, crowd, identical)}
+CASES = {case.__name__: case for case in (greedy, components, average_link, crowd, identical, inverted_file)}
 
 
 def people(count: int, size: int, of_one: bool = False) -> tuple[np.ndarray, np.ndarray]:
