@@ -16,14 +16,15 @@ ONE_CLUSTER = np.array([0, 0, 0, 0, 4])
 
 
 def test_only_the_listed_leave_their_clusters_and_are_one() -> None:
-    assert cut(ONE_CLUSTER, [[1], [3, 4]], NOBODY, CLOSE).tolist() == [0, 5, 0, 6, 6]
-    assert cut(ONE_CLUSTER, [[], [1]], NOBODY, CLOSE).tolist() == [0, 6, 0, 0, 4]
+    assert cut(ONE_CLUSTER, [[1], [3, 4]], NOBODY, ~NOBODY, CLOSE).tolist() == [0, 5, 0, 6, 6]
+    assert cut(ONE_CLUSTER, [[], [1]], NOBODY, ~NOBODY, CLOSE).tolist() == [0, 6, 0, 0, 4]
 
 
 def test_a_new_face_goes_with_the_nearer_side_once_both_are_known() -> None:
     both, rest_only = np.array([1, 0, 0, 1, 0], bool), np.array([1, 0, 0, 0, 0], bool)
-    assert cut(ONE_CLUSTER, [[3]], both, CLOSE).tolist() == [0, 0, 5, 5, 4]
-    assert cut(ONE_CLUSTER, [[3]], rest_only, CLOSE).tolist() == [0, 0, 0, 5, 4]
+    assert cut(ONE_CLUSTER, [[3]], both, ~both, CLOSE).tolist() == [0, 0, 5, 5, 4]
+    assert cut(ONE_CLUSTER, [[3]], both, NOBODY, CLOSE).tolist() == [0, 0, 0, 5, 4]
+    assert cut(ONE_CLUSTER, [[3]], rest_only, ~rest_only, CLOSE).tolist() == [0, 0, 0, 5, 4]
 
 
 def test_who_was_taken_out_loses_the_ledgers_id_but_not_one_given_since() -> None:

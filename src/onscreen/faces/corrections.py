@@ -14,12 +14,14 @@ from onscreen.faces.identity import nearest, together
 _REST = -1
 
 
-def cut(labels: np.ndarray, lists: Sequence[Sequence[int]], old: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
+def cut(
+    labels: np.ndarray, lists: Sequence[Sequence[int]], old: np.ndarray, free: np.ndarray, embeddings: np.ndarray
+) -> np.ndarray:
     """Clusters of which each list is one by itself.
 
-    labels: (N,) int64 in [0, N). lists: disjoint, of faces. old: (N,) bool, whom the ledger knows.
-    Whoever is not listed stays with the rest of the cluster; only where the ledger knows faces both in a list and in the rest, a
-    new face goes with the nearest of them, so that a person who was taken out and frozen can grow.
+    labels: (N,) int64 in [0, N). lists: disjoint, of faces. old: (N,) bool, whom the ledger knows. free: (N,) bool, of whom neither
+    the ledger nor a person has said anything. Whoever is not listed stays with the rest of the cluster; only where the ledger knows
+    faces both in a list and in the rest, a free face goes with the nearest of them, so that people who were taken out can grow.
     Returns (N,) int64: list n is cluster N + n.
     """
     part = np.full(len(labels), _REST)
@@ -31,7 +33,7 @@ def cut(labels: np.ndarray, lists: Sequence[Sequence[int]], old: np.ndarray, emb
         rest = members[~listed[members]]
         known = members[old[members]]
         if listed[known].any() and old[rest].any():
-            new = rest[~old[rest]]
+            new = rest[free[rest]]
             part[new] = part[nearest(embeddings, new, known)[0]]
     return np.where(part == _REST, labels, len(labels) + part)
 

@@ -77,7 +77,10 @@ def decide(faces: Sorted, clusters: np.ndarray, ledger: Mapping[str, str], corre
     keys, clips = faces.keys, faces.clips
     known = still_known(ledger, [one.keys for one in corrections.split], [one.keys for one in corrections.merge])
     given = {len(keys) + number: apart_id(one.keys) for number, one in enumerate(corrections.split)}
-    labels = cut(clusters, apart, np.array([key in ledger for key in keys]), faces.embeddings)
+    old = np.array([key in ledger for key in keys])
+    free = ~old
+    free[[face for one in joined for face in one]] = False
+    labels = cut(clusters, apart, old, free, faces.embeddings)
     names = name_clusters(labels, keys, clips, faces.embeddings, known, given)
     by_ledger, by_hand = set(known.values()), set(given.values())
     split = united(names, apart, by_ledger, by_hand)
