@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from onscreen.errors import ConfigError, CorruptTable
 from onscreen.faces import clustering, linking, neighbours
-from onscreen.faces.clustering import average_link, cluster
+from onscreen.faces.clustering import average_link, cluster, clusters_at
 
 
 def _people(count: int, views: int, spread: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -244,3 +244,27 @@ def test_people_are_the_same_where_faces_are_too_many_for_exact_search(method: s
     vectors, person = _people(300, 6, 0.3)
     monkeypatch.setattr(neighbours, "EXACT_FACES", 1000)
     assert _partition(cluster(vectors, _own_clips(len(vectors)), 0.3, method)) == _partition(person)
+
+
+@pytest.mark.parametrize("method", ["average_link", "connected", "greedy"])
+@given(st.integers(0, 2**32 - 1), st.integers(0, 40), st.integers(1, 6))
+@settings(max_examples=40, deadline=None)
+def test_several_thresholds_at_once_give_what_each_gives_alone(method: str, seed: int, people: int, views: int) -> None:
+    vectors, _ = _people(people, views, 0.6, seed)
+    clips = [str(index // 2) for index in range(len(vectors))]
+    thresholds = [0.3, 0.05, 0.12]
+    together = clusters_at(vectors, clips, thresholds, method)
+    assert [labels.tolist() for labels in together] == [
+        cluster(vectors, clips, threshold, method).tolist() for threshold in thresholds
+    ]
+
+
+def test_several_thresholds_at_once_split_crowds_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onscreen.faces.neighbours._CROWD", 1)
+    vectors, _ = _people(30, 20, 0.5)
+    clips = [str(index) for index in range(len(vectors))]
+    for method in ("average_link", "connected"):
+        together = clusters_at(vectors, clips, [1.2, 0.1, 0.2], method)
+        assert [labels.tolist() for labels in together] == [
+            cluster(vectors, clips, threshold, method).tolist() for threshold in (1.2, 0.1, 0.2)
+        ]

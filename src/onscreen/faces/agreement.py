@@ -24,8 +24,7 @@ def agreement(predicted: Sequence[str], labels: Sequence[str]) -> dict[str, floa
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
     both, clusters, people = Counter(zip(predicted, labels, strict=True)), Counter(predicted), Counter(labels)
-    together = _pairs(both)
-    scores = _scores("pairwise", together, _pairs(clusters), together, _pairs(people))
+    scores = pairwise(predicted, labels)
     precise = sum(count * count / clusters[cluster] for (cluster, _), count in both.items())
     complete = sum(count * count / people[person] for (_, person), count in both.items())
     scores |= _scores("bcubed", precise, len(labels), complete, len(labels))
@@ -34,6 +33,12 @@ def agreement(predicted: Sequence[str], labels: Sequence[str]) -> dict[str, floa
     if 1 < len(people) < len(labels):
         scores["ari"] = float(adjusted_rand_score(labels, predicted))
     return scores
+
+
+def pairwise(predicted: Sequence[str], labels: Sequence[str]) -> dict[str, float]:
+    """The pairwise part of agreement, which needs no library."""
+    together = _pairs(Counter(zip(predicted, labels, strict=True)))
+    return _scores("pairwise", together, _pairs(Counter(predicted)), together, _pairs(Counter(labels)))
 
 
 def _pairs(counts: Counter[str] | Counter[tuple[str, str]]) -> int:

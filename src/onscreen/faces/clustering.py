@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 from onscreen.faces.linking import Clusters, link
 from onscreen.faces.neighbours import Graph, Pairs, bad_embeddings, checked, close_pairs, graph, within
 
-__all__ = ["Method", "average_link", "bad_embeddings", "close_pairs", "cluster"]
+__all__ = ["Method", "average_link", "bad_embeddings", "close_pairs", "cluster", "clusters_at"]
 
 Method = Literal["average_link", "connected", "greedy"]
 
@@ -37,15 +37,29 @@ def cluster(embeddings: np.ndarray, clips: Sequence[str], threshold: float, meth
     Raises CorruptTable for embeddings that are of no use (bad_embeddings), ConfigError for a threshold outside [0, 2] and for more
     pairs than can be held.
     """
-    embeddings = checked(embeddings, threshold)
+    return clusters_at(embeddings, clips, [threshold], method)[0]
+
+
+def clusters_at(embeddings: np.ndarray, clips: Sequence[str], thresholds: Sequence[float], method: Method) -> list[np.ndarray]:
+    """What cluster() gives at each of the thresholds, of which there is one at least; close pairs are looked for once for all of them."""
+    widest = max(thresholds)
+    embeddings = checked(embeddings, widest)
     names = np.asarray(clips, dtype=str)
     clip = np.unique(names, return_inverse=True)[1] if len(names) else np.empty(0, np.int64)
     if method == "greedy":
-        return _greedy(embeddings, clip, threshold)
-    node, clusters = _nodes(embeddings, clip)
-    found = graph(clusters.means, threshold)
-    owner = link(clusters, found, threshold) if method == "average_link" else _linked(clusters, found, threshold)
-    return _first_seen(owner[node])
+        return [_greedy(embeddings, clip, threshold) for threshold in thresholds]
+    node, nodes = _nodes(embeddings, clip)
+    found = graph(nodes.means, widest)
+    owners = [_owners(nodes, found, threshold, method) for threshold in thresholds]
+    return [_first_seen(owner[node]) for owner in owners]
+
+
+def _owners(nodes: Clusters, widest: Graph, threshold: float, method: Method) -> np.ndarray:
+    """The cluster of each node. widest: their close pairs, at this threshold or a larger one."""
+    if method == "average_link":
+        return link(nodes.copy(), widest.narrowed(threshold), threshold)
+    crowded = bool(widest.crowded.any())  # their pairs are not held
+    return _linked(nodes, graph(nodes.means, threshold) if crowded else widest.narrowed(threshold), threshold)
 
 
 def _nodes(embeddings: np.ndarray, clip: np.ndarray) -> tuple[np.ndarray, Clusters]:

@@ -26,6 +26,10 @@ class Clusters:
         self.means, self.sizes, self.clips = vectors, sizes.astype(np.int64), clips
         self.owner = np.arange(len(vectors))
 
+    def copy(self) -> Clusters:
+        """One that can be merged while this one stays."""
+        return Clusters(self.means.copy(), self.sizes, self.clips)
+
     def merge(self, kept: np.ndarray, gone: np.ndarray) -> np.ndarray:
         """Join gone[k] to kept[k]; no cluster stands twice among them. Returns (M,) where each number went."""
         target = np.arange(len(self.owner))

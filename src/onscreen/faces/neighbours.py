@@ -39,6 +39,13 @@ class Graph:
     j: np.ndarray
     distance: np.ndarray
 
+    def narrowed(self, threshold: float) -> Graph:
+        """The same at a smaller threshold; crowds are left as they are."""
+        near = self.distance <= np.float32(threshold)
+        i, j, count = self.i[near], self.j[near], len(self.label)
+        known = np.where(self.crowded, np.unique(self.label, return_index=True)[1][self.label], np.arange(count))
+        return Graph(_components(count, i, j, known), self.crowded, i, j, self.distance[near])
+
 
 def bad_embeddings(embeddings: np.ndarray) -> dict[int, str]:
     """The rows that no distance can be measured to, with the reason in words. embeddings: (N, D) float."""

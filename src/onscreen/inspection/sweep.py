@@ -10,8 +10,8 @@ import numpy as np
 from rich.table import Table
 
 from onscreen.errors import ConfigError, InputError
-from onscreen.faces.agreement import agreement, read_labels
-from onscreen.faces.clustering import Method, cluster
+from onscreen.faces.agreement import pairwise, read_labels
+from onscreen.faces.clustering import Method, clusters_at
 from onscreen.records import Face
 from onscreen.stages.dedupe import threshold_of
 from onscreen.store import read_table
@@ -43,8 +43,7 @@ def steps(faces: Sequence[Face], thresholds: Sequence[float], method: Method, la
     embeddings, clips = np.stack([face.embedding for face in order]), [face.clip_id for face in order]
     found: list[Step] = []
     before: np.ndarray | None = None
-    for threshold in thresholds:
-        groups = cluster(embeddings, clips, threshold, method)
+    for threshold, groups in zip(thresholds, clusters_at(embeddings, clips, thresholds, method), strict=True):
         sizes = np.array(list(Counter(groups.tolist()).values()))
         joins = _differences(order, before, groups) if before is not None else ()
         parts = _differences(order, groups, before) if before is not None else ()
@@ -56,16 +55,18 @@ def steps(faces: Sequence[Face], thresholds: Sequence[float], method: Method, la
 
 def _differences(faces: Sequence[Face], fine: np.ndarray, coarse: np.ndarray) -> tuple[tuple[str, ...], ...]:
     """Groups of `coarse` that hold several of `fine`: the first face_id of each of these, the largest groups first."""
+    together = np.unique(np.stack([coarse, fine]), axis=1)[0]  # one a part
+    large, parts = np.unique(together, return_counts=True)
     inside: dict[int, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for face, small, large in zip(faces, fine.tolist(), coarse.tolist(), strict=True):
-        inside[large][small].append(face.face_id)
-    several = [sorted(min(names) for names in parts.values()) for parts in inside.values() if len(parts) > 1]
+    for row in np.flatnonzero(np.isin(coarse, large[parts > 1])):
+        inside[int(coarse[row])][int(fine[row])].append(faces[row].face_id)
+    several = [sorted(min(names) for names in groups.values()) for groups in inside.values()]
     return tuple(tuple(names) for names in sorted(several, key=lambda names: (-len(names), names)))
 
 
 def _scores(faces: Sequence[Face], groups: np.ndarray, labels: Mapping[str, str]) -> dict[str, float]:
     known = [(str(group), labels[face.source]) for face, group in zip(faces, groups, strict=True) if _labelled(face, labels)]
-    return agreement([group for group, _ in known], [label for _, label in known])
+    return pairwise([group for group, _ in known], [label for _, label in known])
 
 
 def _labelled(face: Face, labels: Mapping[str, str]) -> bool:
