@@ -58,7 +58,7 @@ def _differences(faces: Sequence[Face], fine: np.ndarray, coarse: np.ndarray) ->
     together = np.unique(np.stack([coarse, fine]), axis=1)[0]  # one a part
     large, parts = np.unique(together, return_counts=True)
     inside: dict[int, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for row in np.flatnonzero(np.isin(coarse, large[parts > 1])):
+    for row in np.flatnonzero(np.isin(coarse, large[parts > 1])).tolist():
         inside[int(coarse[row])][int(fine[row])].append(faces[row].face_id)
     several = [sorted(min(names) for names in groups.values()) for groups in inside.values()]
     return tuple(tuple(names) for names in sorted(several, key=lambda names: (-len(names), names)))
