@@ -184,12 +184,14 @@ def sweep(param: Annotated[str, typer.Argument(help="dedupe.threshold")]) -> Non
 
 @app.command()
 def check() -> None:
-    """Check params.yaml: every key, type and range, and that the folder of data.raw is there."""
+    """Check params.yaml: every key, type and range, that the folder of data.raw is there, and that dedupe.threshold is known."""
+    from onscreen.stages.dedupe import threshold_of
     from onscreen.store import write_json
     from onscreen.workspace import Workspace
 
     workspace = Workspace.open()
     workspace.require_raw()
+    threshold_of(workspace.params.dedupe, workspace.params.faces, [])
     write_json(workspace.reports / "params_checked.json", {"params.yaml": "valid"})
     console.print("params.yaml is valid")
 
