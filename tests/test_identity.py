@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from onscreen.faces.identity import merges, name_clusters, nearest, representative, strays
+from onscreen.faces.identity import merges, name_clusters, representative, strays
 
 
 def _people(count: int, views: int, spread: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
