@@ -4,7 +4,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from onscreen.faces.identity import merges, name_clusters, representative, strays
+from onscreen.faces import identity
+from onscreen.faces.identity import merges, name_clusters, nearest, representative, strays
 
 
 def _people(count: int, views: int, spread: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -97,3 +98,22 @@ def test_the_representative_is_central_and_of_good_quality() -> None:
     assert representative(_points_on_a_circle([0, 10]), np.array([0.4, 0.9])) == 1
     assert representative(_points_on_a_circle([5]), np.array([0.0])) == 0
     assert representative(_points_on_a_circle([5, 5]), np.array([0.2, 0.3])) == 1
+
+
+def test_the_medoid_is_that_of_all_distances() -> None:
+    vectors, _ = _people(1, 200, 0.8)
+    quality = np.random.default_rng(1).uniform(0.1, 1, 200)
+    distances = 1 - vectors.astype(float) @ vectors.T.astype(float)
+    assert representative(vectors, quality) == int((distances @ quality / quality).argmin())
+
+
+def test_the_nearest_other_face_is_the_same_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, _ = _people(5, 4, 0.8)
+    everyone = np.arange(20)
+    whole = nearest(vectors, everyone, everyone)
+    distances = 1 - vectors @ vectors.T
+    np.fill_diagonal(distances, np.inf)
+    assert whole[0].tolist() == distances.argmin(1).tolist()
+    monkeypatch.setattr(identity, "_BLOCK", 3)
+    assert nearest(vectors, everyone, everyone)[0].tolist() == whole[0].tolist()
+    assert nearest(vectors, np.array([3]), np.array([3]))[1].tolist() == [np.inf]
