@@ -1,4 +1,3 @@
-from collections import defaultdict
 from typing import Any
 
 import numpy as np
@@ -6,32 +5,11 @@ import pytest
 
 from onscreen.faces import identity
 from onscreen.faces.identity import merges, name_clusters, nearest, representative, strays
-
-
-def _people(count: int, views: int, spread: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings of people who are nearly at right angles, and who is who."""
-    draw = np.random.default_rng(seed)
-    centres = draw.normal(size=(count, 64))
-    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
-    person = np.repeat(np.arange(count), views)
-    vectors = centres[person] + spread * draw.normal(size=(count * views, 64)) / 8
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32), person
-
-
-def _partition(labels: np.ndarray) -> set[frozenset[int]]:
-    groups = defaultdict(set)
-    for index, label in enumerate(labels.tolist()):
-        groups[label].add(index)
-    return {frozenset(group) for group in groups.values()}
-
-
-def _points_on_a_circle(degrees: list[float]) -> np.ndarray:
-    angles = np.radians(degrees)
-    return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+from vector_cases import people, points_on_a_circle
 
 
 def test_a_cluster_without_a_known_face_is_named_after_its_smallest_key() -> None:
-    vectors = _points_on_a_circle([0, 1, 90])
+    vectors = points_on_a_circle([0, 1, 90])
     names = name_clusters(np.array([0, 0, 2]), ["b", "a", "c"], ["1", "2", "3"], vectors, {})
     again = name_clusters(np.array([0, 1, 1]), ["c", "a", "b"], ["3", "2", "1"], vectors[[2, 1, 0]], {})
     assert names[0] == names[1] != names[2]
@@ -40,7 +18,7 @@ def test_a_cluster_without_a_known_face_is_named_after_its_smallest_key() -> Non
 
 
 def test_new_faces_join_the_nearest_known_face_and_known_faces_keep_their_id() -> None:
-    vectors = _points_on_a_circle([0, 1, 9, 10])
+    vectors = points_on_a_circle([0, 1, 9, 10])
     known = {"k1": "anna", "k2": "bert"}
     keys = ["k1", "new1", "new2", "k2"]
     names = name_clusters(np.zeros(4, int), keys, list("abcd"), vectors, known)
@@ -52,7 +30,7 @@ def test_new_faces_join_the_nearest_known_face_and_known_faces_keep_their_id() -
 
 
 def test_a_new_face_as_near_to_two_known_ones_takes_the_one_of_the_smaller_key() -> None:
-    vectors = _points_on_a_circle([10, 0, 20])
+    vectors = points_on_a_circle([10, 0, 20])
     names = name_clusters(np.zeros(3, int), ["new", "k2", "k1"], list("abc"), vectors[[0, 1, 1]], {"k1": "anna", "k2": "bert"})
     assert names == ["anna", "bert", "anna"]
 
@@ -74,7 +52,7 @@ def test_naming_visits_every_face_once() -> None:
 
 
 def test_a_known_face_far_from_all_others_of_its_name_is_a_stray() -> None:
-    vectors = _points_on_a_circle([0, 1, 90, 91, 0])
+    vectors = points_on_a_circle([0, 1, 90, 91, 0])
     keys, names = ["k1", "k2", "k3", "k4", "new"], ["anna", "anna", "anna", "bert", "anna"]
     known = {"k1": "anna", "k2": "anna", "k3": "anna", "k4": "bert"}
     [(stray, distance)] = strays(names, keys, vectors, known, 0.1)
@@ -83,7 +61,7 @@ def test_a_known_face_far_from_all_others_of_its_name_is_a_stray() -> None:
 
 
 def test_the_ledger_cannot_put_two_new_faces_of_one_clip_into_one_person() -> None:
-    vectors = _points_on_a_circle([0, 1, 90, 91])
+    vectors = points_on_a_circle([0, 1, 90, 91])
     names = name_clusters(
         np.array([0, 0, 2, 2]), ["k1", "new1", "k2", "new2"], ["a", "x", "b", "x"], vectors, {"k1": "anna", "k2": "anna"}
     )
@@ -92,23 +70,23 @@ def test_the_ledger_cannot_put_two_new_faces_of_one_clip_into_one_person() -> No
 
 
 def test_the_representative_is_central_and_of_good_quality() -> None:
-    central = _points_on_a_circle([0, 10, 20])
+    central = points_on_a_circle([0, 10, 20])
     assert representative(central, np.ones(3)) == 1
     assert representative(central, np.array([1.0, 0.01, 1.0])) != 1
-    assert representative(_points_on_a_circle([0, 10]), np.array([0.4, 0.9])) == 1
-    assert representative(_points_on_a_circle([5]), np.array([0.0])) == 0
-    assert representative(_points_on_a_circle([5, 5]), np.array([0.2, 0.3])) == 1
+    assert representative(points_on_a_circle([0, 10]), np.array([0.4, 0.9])) == 1
+    assert representative(points_on_a_circle([5]), np.array([0.0])) == 0
+    assert representative(points_on_a_circle([5, 5]), np.array([0.2, 0.3])) == 1
 
 
 def test_the_medoid_is_that_of_all_distances() -> None:
-    vectors, _ = _people(1, 200, 0.8)
+    vectors, _ = people(1, 200, 0.8)
     quality = np.random.default_rng(1).uniform(0.1, 1, 200)
     distances = 1 - vectors.astype(float) @ vectors.T.astype(float)
     assert representative(vectors, quality) == int((distances @ quality / quality).argmin())
 
 
 def test_the_nearest_other_face_is_the_same_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    vectors, _ = _people(5, 4, 0.8)
+    vectors, _ = people(5, 4, 0.8)
     everyone = np.arange(20)
     whole = nearest(vectors, everyone, everyone)
     distances = 1 - vectors @ vectors.T
