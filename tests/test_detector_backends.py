@@ -35,7 +35,7 @@ def candidates(backend: detectors.Backend, image: np.ndarray) -> list[Candidate]
 
 
 def scrfd(folder: Path, score: float, name: str = "det_10g.onnx") -> Scrfd:
-    return Scrfd({name: write_scrfd(folder / name, score, (16, 8, 32, 48), POINTS)})
+    return Scrfd({name: write_scrfd(folder / name, score, (16, 8, 32, 48), POINTS)}, name)
 
 
 def yunet(folder: Path, score: float) -> OpenCvYuNet:
@@ -135,6 +135,22 @@ def test_a_face_gets_its_five_points_whichever_backend_saw_it(tmp_path: Path, na
     elsewhere = image.copy()
     elsewhere[:, :512] = 90  # the backend is as sure as before, and there is no face
     assert detect(elsewhere) == []
+    detect.close()
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("retinaface", 0.9), ("retinaface_s", 0.6)])
+def test_each_retinaface_takes_its_own_pack_when_the_embedder_brings_the_other(tmp_path: Path, name: str, wanted: float) -> None:
+    left, top, right, bottom = _from_place(170, 66, 274, 170)
+    packs = {
+        file: write_scrfd(tmp_path / file, score, (-left, -top, right, bottom), _from_place(*_EYES))
+        for file, score in (("det_10g.onnx", 0.9), ("det_500m.onnx", 0.6))
+    }
+    image = np.full((512, 640, 3), 90, np.uint8)
+    image[:, :512] = astronaut()
+    image[96:104, 560:568] = (255, 0, 0)
+    detect = detectors.create(name, {**packs, **files_of(("mediapipe_face_mesh",))})
+    [face] = detect(image)
+    assert face.score == pytest.approx(wanted, abs=0.03)
     detect.close()
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -59,8 +59,8 @@ _BACKENDS: dict[str, Callable[[Mapping[str, Path]], Backend]] = {
     "ssd": OpenCvSsd,
     "yunet": OpenCvYuNet,
     "mtcnn": Mtcnn,
-    "retinaface": Scrfd,
-    "retinaface_s": Scrfd,
+    "retinaface": partial(Scrfd, file="det_10g.onnx"),
+    "retinaface_s": partial(Scrfd, file="det_500m.onnx"),
 }
 _SMALLEST_PX = 16  # of an image's shorter side: no detector finds a face in less, and some crash
 _LONGEST_STRIP = 40  # times its width: an image that is longer has no side left once it is shrunk for a model

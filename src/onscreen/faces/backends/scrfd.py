@@ -18,13 +18,13 @@ _INPUT = (640, 640)  # what the published accuracy was measured at; the image is
 
 
 class Scrfd:
-    """The one ONNX file among `files`: det_10g.onnx (buffalo_l) or det_500m.onnx (buffalo_s). Probability: the model's own."""
+    """Probability: the model's own. file: which of `files`, det_10g.onnx (buffalo_l) or det_500m.onnx (buffalo_s); both are there
+    when the embedder comes from the other pack."""
 
-    def __init__(self, files: Mapping[str, Path]) -> None:
+    def __init__(self, files: Mapping[str, Path], file: str) -> None:
         from insightface.model_zoo import get_model
 
-        [path] = [path for name, path in files.items() if name.startswith("det_") and name.endswith(".onnx")]
-        self._model: Any = get_model(str(path), sess_options=_one_thread(), providers=_providers())
+        self._model: Any = get_model(str(files[file]), sess_options=_one_thread(), providers=_providers())
 
     def preprocess(self, image: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(image[..., ::-1])
