@@ -1,5 +1,5 @@
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +37,15 @@ def view(frame: int, x: float = 100, side: float = 100, **given: Any) -> dict[st
     return {"frame": frame, "box": [x, 0.0, side, side], "landmarks": points.ravel().tolist(), **measured}
 
 
-def item(views: list[dict[str, Any]], vectors: list[np.ndarray], frames: int = 5) -> Item:
+def item(views: list[dict[str, Any]], vectors: list[np.ndarray], frames: int = 5, lost: Sequence[dict[str, Any]] = ()) -> Item:
     crops = {f"crop_{number}": np.frombuffer(b"jpeg%d" % number, np.uint8) for number in range(len(views))}
-    return Item({"frames": [float(frame) for frame in range(frames)], "faces": views}, {"embeddings": np.array(vectors), **crops})
+    meta = {"frames": [float(frame) for frame in range(frames)], "faces": views, "lost": list(lost)}
+    return Item(meta, {"embeddings": np.array(vectors), **crops})
+
+
+def without_embedding(frame: int, score: float = 0.9) -> dict[str, Any]:
+    reason = {"code": "bad_embedding", "detail": "3 values are not finite", "numbers": {"not_finite": 3}}
+    return {"frame": frame, "box": [300.0, 0.0, 80.0, 80.0], "score": score, **reason}
 
 
 def decide(measured: Item | Rejected, **params: Any) -> list[Portrait | Reject]:
@@ -152,6 +158,32 @@ def test_views_of_who_is_rejected_are_told_too() -> None:
     assert [one.pooled for one in found] == [False] * 5
     [reject] = decide(item([view(frame) for frame in range(5)], [ANNA] * 5), min_sharpness=51.0)
     assert (reject.code, reject.numbers["sharpness"], reject.numbers["min_sharpness"]) == ("too_blurred", 50.0, 51.0)
+
+
+def test_a_face_without_an_embedding_costs_itself_and_not_its_clip() -> None:
+    views = [view(frame) for frame in range(4)]
+    reject, portrait = decide(item(views, [ANNA] * 4, lost=[without_embedding(4)]))
+    assert (reject.item, reject.scope, reject.code) == ("a", "face", "bad_embedding")
+    assert reject.numbers == {"not_finite": 3, "lost": 1, "found": 5}
+    assert (portrait.face.n_frames, portrait.face.people) == (4, 1)
+
+
+def test_a_clip_whose_faces_have_no_embedding_is_rejected_for_that_and_not_for_having_no_face() -> None:
+    [reject] = decide(item([], [], lost=[without_embedding(frame) for frame in range(5)]))
+    assert (reject.scope, reject.code, reject.numbers["lost"]) == ("face", "bad_embedding", 5)
+
+
+@pytest.mark.parametrize(("score", "frames", "people"), [(0.9, (1, 2), 2), (0.9, (1,), 1), (0.2, (1, 2), 1)])
+def test_whoever_stands_beside_a_face_without_an_embedding_is_not_alone(
+    score: float, frames: tuple[int, ...], people: int
+) -> None:
+    found = decide(
+        item([view(frame) for frame in range(5)], [ANNA] * 5, lost=[without_embedding(frame, score) for frame in frames])
+    )
+    [portrait] = [one for one in found if isinstance(one, Portrait)]
+    voices = [one for one in found if isinstance(one, Reject) and one.scope == "voice"]
+    assert portrait.face.people == people
+    assert [one.code for one in voices] == ["several_people"] * (people - 1)
 
 
 def test_what_could_not_be_measured_keeps_its_reason() -> None:

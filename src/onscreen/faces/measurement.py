@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from onscreen.cache import Item
+from onscreen.errors import Rejected
 from onscreen.faces import detectors, embedders
 from onscreen.faces.alignment import aligned_crop
 from onscreen.faces.detectors import Detection, Detector
@@ -23,6 +25,7 @@ from onscreen.media.sampling import Mode, sample_frames
 from onscreen.media.video import Frame
 
 _JPEG_QUALITY = 95
+_Row = dict[str, Any]  # JSON data
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ def measure_faces(clip: ClipFaces) -> Item:
     """All faces of a clip's sampled frames.
 
     meta: frames: their times in s. faces: one entry a face, in order of frame and score: frame (index), box (4), landmarks (10),
-    score, and the fields of Quality.
+    score, and the fields of Quality. lost: faces that the embedder gave no vector for: frame, box, score, and code, detail and numbers
+    of the reason.
     arrays: embeddings (N, D) float32, L2 = 1; crop_<i>: the i-th face's aligned crop, JPEG bytes.
     Raises Rejected when no frame decodes.
     """
@@ -59,11 +63,17 @@ def measure_frames(
     """measure_faces, of frames that are decoded already. look: how the detector is shown a frame."""
     detect, embedder = _models(clip.detector, clip.embedder, tuple(sorted(clip.files.items())))
     found = [(index, frame.image, face) for index, frame in enumerate(frames) for face in look(detect, frame.image)]
-    embeddings = [embed(embedder, image, face) for _, image, face in found]
-    arrays = {f"crop_{number}": _crop(clip, image, face) for number, (_, image, face) in enumerate(found)}
-    arrays["embeddings"] = np.array(embeddings, np.float32).reshape(len(found), embedder.dim)
-    faces = [_numbers(clip, index, image, face) for index, image, face in found]
-    return Item({"frames": [frame.time_s for frame in frames], "faces": faces}, arrays)
+    faces, lost, vectors, arrays = list[_Row](), list[_Row](), list[np.ndarray](), dict[str, np.ndarray]()
+    for index, image, face in found:
+        try:
+            vectors.append(embed(embedder, image, face))
+        except Rejected as reason:
+            lost.append(_place(index, face) | {"code": reason.code, "detail": reason.detail, "numbers": reason.numbers})
+            continue
+        arrays[f"crop_{len(faces)}"] = _crop(clip, image, face)
+        faces.append(_numbers(clip, index, image, face))
+    arrays["embeddings"] = np.array(vectors, np.float32).reshape(len(faces), embedder.dim)
+    return Item({"frames": [frame.time_s for frame in frames], "faces": faces, "lost": lost}, arrays)
 
 
 @cache
@@ -78,6 +88,10 @@ def _crop(clip: ClipFaces, image: np.ndarray, face: Detection) -> np.ndarray:
     return np.asarray(cv2.imencode(".jpg", crop[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1])
 
 
-def _numbers(clip: ClipFaces, frame: int, image: np.ndarray, face: Detection) -> dict[str, object]:
-    place = {"frame": frame, "box": [float(value) for value in face.box], "landmarks": face.landmarks.ravel().tolist()}
-    return {**place, "score": face.score, **asdict(measure_quality(image, face, clip.crop_margin))}
+def _numbers(clip: ClipFaces, frame: int, image: np.ndarray, face: Detection) -> _Row:
+    landmarks = {"landmarks": face.landmarks.ravel().tolist()}
+    return _place(frame, face) | landmarks | asdict(measure_quality(image, face, clip.crop_margin))
+
+
+def _place(frame: int, face: Detection) -> _Row:
+    return {"frame": frame, "box": [float(value) for value in face.box], "score": face.score}

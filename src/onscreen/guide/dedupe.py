@@ -209,8 +209,9 @@ def _fill(own: OwnFolder, beside: OwnFolder, workspace: Workspace, seen: _Seen) 
         write_table(deduped / "identities.parquet", Identity, rows)
         write_table(deduped / "rejects.parquet", Reject, rejects)
     people = len({row.identity_id for row in rows})
+    without = len({row.item for row in rejects} - {row.clip_id for row in rows})
     embedder, before = seen.made_with.embedder, seen.measured_before
-    return Outcome(len(rows), people, len(rejects), before, embedder, settings.method, threshold, counts(rejects))
+    return Outcome(len(rows), people, without, before, embedder, settings.method, threshold, counts(rejects))
 
 
 def _named(row: Identity, picture: Path) -> Identity:

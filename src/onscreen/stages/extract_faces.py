@@ -53,17 +53,31 @@ def run(params: Faces, measured: Iterable[tuple[Clip, Item | Rejected]]) -> Iter
 
     A person is kept when enough views (min_presence) keep all thresholds (faces/limits.py). Its embedding pools those views; its
     picture is the best of them. keep: "largest" looks at the main person alone (number 0), "all" at everyone.
+    A face without an embedding (lost) belongs to nobody, but whoever stands beside one is not alone.
     A clip in which two people or more are seen gives its face, and the reject several_people for its voice: nobody can tell here
     whose it is. Seen is who is sure (min_score) in two frames, or in one where min_presence asks for one; so whoever is kept is seen.
     """
     for clip, item in measured:
         if isinstance(item, Rejected):
             yield Reject(clip.clip_id, STAGE, "face", item.code, item.detail, item.numbers)
-        elif not item.meta["faces"]:
+        elif not item.meta["faces"] and not item.meta["lost"]:
             numbers = {"frames": float(len(item.meta["frames"]))}
             yield Reject(clip.clip_id, STAGE, "face", "no_face", "no face in any sampled frame", numbers)
         else:
+            yield from _lost(clip, item)
             yield from _people(params, clip, item)
+
+
+def _lost(clip: Clip, item: Item) -> Iterator[Reject]:
+    """A reject for every reason why faces of the clip have no embedding. They cost themselves, and the clip its face if all are lost."""
+    lost = item.meta["lost"]
+    found = len(item.meta["faces"]) + len(lost)
+    for code, count in sorted(Counter(face["code"] for face in lost).items()):
+        first = next(face for face in lost if face["code"] == code)
+        numbers = {**first["numbers"], "lost": float(count), "found": float(found)}
+        yield Reject(
+            clip.clip_id, STAGE, "face", code, f"of {count} of the {found} faces in its frames: {first['detail']}", numbers
+        )
 
 
 def _people(params: Faces, clip: Clip, item: Item) -> Iterator[Portrait | View | Reject]:
@@ -72,6 +86,7 @@ def _people(params: Faces, clip: Clip, item: Item) -> Iterator[Portrait | View |
     sure = [[view for view in person if faces[view]["score"] >= params.min_score] for person in people]
     seen = [number for number, views in enumerate(sure) if len(views) >= min(2, views_needed(params, frames))]
     place = dict(zip(seen, places(faces, [sure[number] for number in seen]), strict=True))
+    many = len(seen) + _stands_beside(params, item)
     kept = 0
     for number, person in enumerate(people):
         views = [_view(clip, item, number, index) for index in person]
@@ -83,11 +98,18 @@ def _people(params: Faces, clip: Clip, item: Item) -> Iterator[Portrait | View |
                 yield Reject(face_id(clip.clip_id, number), STAGE, "face", rejected.code, rejected.detail, rejected.numbers)
             else:
                 kept += 1
-                yield _portrait(params, clip, item, Standing(number, place[number], len(seen)), [person[view] for view in pooled])
+                yield _portrait(params, clip, item, Standing(number, place[number], many), [person[view] for view in pooled])
         yield from (replace(view, pooled=index in pooled) for index, view in enumerate(views))
-    if kept and len(seen) > 1:
+    if kept and many > 1:
         detail = "several people are on screen; whose voice it is cannot be told"
-        yield Reject(clip.clip_id, STAGE, "voice", "several_people", detail, {"people": float(len(seen))})
+        yield Reject(clip.clip_id, STAGE, "voice", "several_people", detail, {"people": float(many)})
+
+
+def _stands_beside(params: Faces, item: Item) -> bool:
+    """Whether somebody of whom there is no embedding is seen beside a sure face; who that is cannot be told."""
+    sure = Counter(face["frame"] for face in (*item.meta["faces"], *item.meta["lost"]) if face["score"] >= params.min_score)
+    beside = {face["frame"] for face in item.meta["lost"] if face["score"] >= params.min_score and sure[face["frame"]] > 1}
+    return len(beside) >= min(2, views_needed(params, len(item.meta["frames"])))
 
 
 def _view(clip: Clip, item: Item, person: int, index: int) -> View:
