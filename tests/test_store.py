@@ -1,8 +1,10 @@
 """Tables and files are written whole or not at all."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,3 +97,17 @@ def test_a_csv_keeps_floats_leaves_what_is_not_there_empty_and_quotes(tmp_path):
     assert path.read_bytes() == b'name,value\n"a,b",0.30000000000000004\nc,\n'
     write_csv(path, ("name", "value"), [("a,b", 1)], delimiter="\t")
     assert path.read_bytes() == b"name\tvalue\na,b\t1\n"
+
+
+def test_numbers_of_any_count_come_back_from_a_table_of_several_row_groups(tmp_path):
+    @dataclass(frozen=True)
+    class Vector:
+        name: str
+        values: np.ndarray
+
+    rows = [Vector(str(number), np.arange(number % 4, dtype=np.float32) + number) for number in range(50)]
+    write_table(tmp_path / "whole.parquet", Vector, rows)
+    pq.write_table(pq.read_table(tmp_path / "whole.parquet"), tmp_path / "parts.parquet", row_group_size=7)
+    found = read_table(tmp_path / "parts.parquet", Vector)
+    assert [row.values.tolist() for row in found] == [row.values.tolist() for row in rows]
+    assert {row.values.dtype for row in found} == {np.dtype(np.float32)}

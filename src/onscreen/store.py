@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import itertools
 import json
 import os
 import shutil
@@ -74,7 +75,7 @@ def read_table(path: Path, record: type[Row]) -> list[Row]:
     missing = [name for name in schema.names if name not in table.column_names]
     if missing:
         raise CorruptTable(f"{path} lacks the columns {', '.join(missing)}. It was written by another version: rerun its stage.")
-    columns = [[_from_arrow(schema.field(name).type, value) for value in table[name].to_pylist()] for name in schema.names]
+    columns = [_column(schema.field(name).type, table[name]) for name in schema.names]
     return [record(**dict(zip(schema.names, values, strict=True))) for values in zip(*columns, strict=True)]
 
 
@@ -84,14 +85,24 @@ def _to_arrow(value: Any) -> Any:
     return value
 
 
+def _column(kind: pa.DataType, column: pa.ChunkedArray) -> list[Any]:
+    if kind == _ARROW[np.ndarray]:
+        return [row for chunk in column.chunks for row in _vectors(chunk)]
+    return [_from_arrow(kind, value) for value in column.to_pylist()]
+
+
+def _vectors(chunk: pa.ListArray) -> list[np.ndarray]:
+    """Each row's numbers as a view into the column's memory: a table of 200,000 embeddings would be 25 million Python floats."""
+    numbers, ends = chunk.values.cast(pa.float32()).to_numpy(), chunk.offsets.to_numpy()
+    return [numbers[start:end] for start, end in itertools.pairwise(ends)]
+
+
 def _from_arrow(kind: pa.DataType, value: Any) -> Any:
     if value is None:
         return None
     if pa.types.is_map(kind):
         return dict(value)
-    if pa.types.is_list(kind):
-        return np.asarray(value, np.float32) if kind.value_type == pa.float32() else tuple(value)
-    return value
+    return tuple(value) if pa.types.is_list(kind) else value
 
 
 def write_json(path: Path, data: Any) -> None:
