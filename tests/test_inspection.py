@@ -1,6 +1,7 @@
 """`onscreen why` and `onscreen sweep`, on videos that went through the real stages."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,7 @@ from face_cases import empty_video, portrait_video
 from onscreen.cli import app
 from onscreen.errors import ConfigError, InputError
 from onscreen.faces.clustering import cluster
-from onscreen.inspection.evidence import Tables, borders, find, neighbours
+from onscreen.inspection.evidence import LINKED, Tables, borders, find, neighbours
 from onscreen.inspection.pictures import pictures, write_sheet
 from onscreen.inspection.screen import screen
 from onscreen.inspection.sweep import steps, sweep_table
@@ -106,12 +107,26 @@ def test_at_a_border_the_group_is_another_one_and_just_before_it_is_the_same() -
 
     now = 1 - float(np.cos(np.radians(9)))
     assert group(now) == {"a", "b"}
-    below, above = borders(faces, faces[0], now, "average_link")
+    found = borders(faces, faces[0], now, "average_link")
+    assert found is not None
+    below, above = found
     assert (below.lost, above.gained) == (("b",), ("d",))
     for border in (below, above):
         step = 2e-5 if border.then > now else -2e-5
         assert group(border.then - step) == group(now)
         assert group(border.then) == (group(now) | set(border.gained)) - set(border.lost)
+
+
+def test_a_face_in_a_crowd_is_answered_without_comparing_all_with_all(tables: Tables) -> None:
+    crowd = [_face(f"f{number:05}", number / 100) for number in range(LINKED + 1)]
+    near = 1 - float(np.cos(np.radians(0.02)))
+    assert borders(crowd, crowd[0], near, "greedy") is None
+    assert borders(crowd[:50], crowd[0], near, "greedy") is not None
+    crowded = Tables(tables.workspace)
+    vars(crowded).update(faces=[*tables.faces, *(replace(face, embedding=tables.faces[0].embedding) for face in crowd)])
+    text = io.StringIO()
+    Console(width=200, file=text).print(*screen(crowded, find(tables, "first")), sep="\n")
+    assert f"More than {LINKED} faces" in text.getvalue()
 
 
 def test_pictures_of_all_views_come_from_the_cache_and_make_a_sheet(tables: Tables) -> None:

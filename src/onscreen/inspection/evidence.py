@@ -23,6 +23,8 @@ Row = TypeVar("Row")
 
 _NEIGHBOURS = 5
 _REACH = 2.0  # thresholds: as far as a change of the threshold is looked for
+LINKED = 2000  # faces that are clustered again and again to find it: some seconds
+_BLOCK = 64  # faces that all others are compared with together
 
 
 @dataclass(frozen=True)
@@ -149,12 +151,14 @@ class Border:
     lost: tuple[str, ...]
 
 
-def borders(faces: Sequence[Face], face: Face, threshold: float, method: Method) -> list[Border]:
+def borders(faces: Sequence[Face], face: Face, threshold: float, method: Method) -> list[Border] | None:
     """The nearest thresholds below and above the one in force at which the face's group is another one, up to twice of it.
 
-    By the embeddings alone: ledger and corrections are left out.
+    By the embeddings alone: ledger and corrections are left out. None where more than LINKED faces are linked to it that far.
     """
     near = _neighbourhood(faces, face, threshold * _REACH)
+    if near is None:
+        return None
     embeddings, clips = np.stack([other.embedding for other in near]), [other.clip_id for other in near]
     own = [other.face_id for other in near].index(face.face_id)
 
@@ -176,14 +180,19 @@ def borders(faces: Sequence[Face], face: Face, threshold: float, method: Method)
     return found
 
 
-def _neighbourhood(faces: Sequence[Face], face: Face, limit: float) -> list[Face]:
-    """All faces that a chain of pairs within the limit links to the face, in order of key: no other can take part in its group."""
+def _neighbourhood(faces: Sequence[Face], face: Face, limit: float) -> list[Face] | None:
+    """All faces that a chain of pairs within the limit links to the face, in order of key: no other can take part in its group.
+
+    None where they are more than LINKED. Holds N x _BLOCK distances at most.
+    """
     order = sorted(faces, key=lambda other: (other.key, other.face_id))
     embeddings = np.stack([other.embedding for other in order])
     reached = np.array([other.face_id == face.face_id for other in order])
-    edge = reached.copy()
-    while edge.any():
-        near = (embeddings @ embeddings[edge].T).max(1) >= 1 - limit
-        edge = near & ~reached
+    waiting = np.flatnonzero(reached)
+    while len(waiting):
+        near = (embeddings @ embeddings[waiting[:_BLOCK]].T).max(1) >= 1 - limit
+        waiting = np.concatenate([waiting[_BLOCK:], np.flatnonzero(near & ~reached)])
         reached |= near
+        if np.count_nonzero(reached) > LINKED:
+            return None
     return [other for other, inside in zip(order, reached, strict=True) if inside]

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from onscreen.config import Faces
 from onscreen.faces.limits import LIMITS, Limit, views_needed
-from onscreen.inspection.evidence import Border, Subject, Tables, borders, neighbours
+from onscreen.inspection.evidence import LINKED, Border, Subject, Tables, borders, neighbours
 from onscreen.inspection.turns import Turn, face_turns, verdict
 from onscreen.records import Face, Reject, View
 from onscreen.stages.dedupe import threshold_of
@@ -127,10 +127,18 @@ def _who_is_near(tables: Tables, face: Face) -> Iterator[RenderableType]:
         style = "green" if other.identity_id == own else ""
         same = "the same" if other.identity_id == own else other.identity_id
         table.add_row(other.face.face_id, f"{other.distance:.4f}", same, style=style)
-    found = borders(tables.faces, face, threshold, params.dedupe.method)
-    told = [_change(border, threshold) for border in sorted(found, key=lambda border: abs(border.then - threshold))]
     yield table
-    yield Text("\n".join(told) or "No threshold up to twice this one changes the group.", style="italic")
+    yield Text(_changes(borders(tables.faces, face, threshold, params.dedupe.method), threshold), style="italic")
+
+
+def _changes(found: list[Border] | None, threshold: float) -> str:
+    if found is None:
+        return (
+            f"More than {LINKED} faces are linked to it within twice this threshold: what would change its group is not looked for. "
+            "`onscreen sweep dedupe.threshold` shows all groups at other thresholds."
+        )
+    told = [_change(border, threshold) for border in sorted(found, key=lambda border: abs(border.then - threshold))]
+    return "\n".join(told) or "No threshold up to twice this one changes the group."
 
 
 def _change(border: Border, threshold: float) -> str:
