@@ -33,7 +33,7 @@ def test_the_margin_is_that_of_all_pairs() -> None:
 def test_one_pair_for_every_two_people_and_for_every_one() -> None:
     found = {
         (PEOPLE[i], PEOPLE[j]): d
-        for i, j, d in zip(*border_pairs(EMBEDDINGS, PEOPLE, CLIPS, (ALONE, TOGETHER), (0.3, 0.6)), strict=True)
+        for i, j, d in zip(*border_pairs(EMBEDDINGS, PEOPLE, CLIPS, (ALONE, TOGETHER), (0.3, 0.6), 100), strict=True)
     }
     wanted = {}
     for i in range(60):
@@ -48,7 +48,15 @@ def test_one_pair_for_every_two_people_and_for_every_one() -> None:
 
 def test_what_a_person_has_decided_needs_no_look() -> None:
     same, apart = np.zeros(60, np.int64), np.where(PEOPLE == 0, 5, -1)
-    i, j, _ = border_pairs(EMBEDDINGS, PEOPLE, CLIPS, (same, apart), (0.3, 0.9))
+    i, j, _ = border_pairs(EMBEDDINGS, PEOPLE, CLIPS, (same, apart), (0.3, 0.9), 100)
     assert len(i) > 0
     assert not (PEOPLE[i] == PEOPLE[j]).any()
     assert 0 not in PEOPLE[[*i, *j]]
+
+
+def test_more_pairs_than_may_be_held_are_none() -> None:
+    found = border_pairs(EMBEDDINGS, PEOPLE, CLIPS, (ALONE, TOGETHER), (0.3, 0.6), 100)
+    assert found is not None
+    count = len(found[0])
+    assert border_pairs(EMBEDDINGS, PEOPLE, CLIPS, (ALONE, TOGETHER), (0.3, 0.6), count) is not None
+    assert border_pairs(EMBEDDINGS, PEOPLE, CLIPS, (ALONE, TOGETHER), (0.3, 0.6), count - 1) is None

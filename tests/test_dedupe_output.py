@@ -50,6 +50,13 @@ def test_a_person_is_shown_no_more_than_can_be_looked_at(monkeypatch: pytest.Mon
     assert (len(pairs), counts["review_pairs"]) == (1, 2)
 
 
+def test_a_band_that_holds_too_many_pairs_is_halved_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dedupe_output, "BAND_PAIRS", 1)
+    pairs, counts = review(known(NEAR), 0.1, 0.2, Corrections())
+    assert [(pair.face_id_a, pair.face_id_b) for pair in pairs] == [("b", "c")]
+    assert counts == {"review_pairs": 1, "review_band": 0.1}
+
+
 def test_a_margin_of_a_sample_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "of_sampled_faces" not in metrics(Dedupe(), 0.1, known(NEAR), [], {})["distances"]
     monkeypatch.setattr(dedupe_output, "MARGIN_FACES", 3)

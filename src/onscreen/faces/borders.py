@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from onscreen.faces.neighbours import Pairs, pair_blocks
+from onscreen.faces.neighbours import Pairs, no_pairs, pair_blocks
 
 _BLOCK = 2048  # faces a block: 16 MB of distances
 _HELD = 1 << 20  # pairs held before they are thinned
@@ -42,14 +42,16 @@ def border_pairs(
     clips: np.ndarray,
     decided: tuple[np.ndarray, np.ndarray],
     band: tuple[float, float],
-) -> Pairs:
+    most: int,
+) -> Pairs | None:
     """One pair of faces for every two people, and for every one, that have a pair at a distance within the band.
 
     embeddings: (N, D) float32, L2 = 1. people, clips: (N,) int64. band: least and largest cosine distance.
     Between two people the closest such pair, inside one the farthest. Left out is what needs no look: faces of one clip, who were
     seen beside each other, and pairs that a person has decided. decided: (N,) int64 twice: faces that were called one person share
     a number of the first; of two people whose numbers of the second differ it was said that they are two.
-    Returns i (P,), j (P,) int32 and distance (P,) float32. Holds one pair for every two people, never all.
+    Returns i (P,), j (P,) int32 and distance (P,) float32; None as soon as there are more than `most`, because single photos of many
+    people have pairs in a wide band by the hundred million. Holds one pair for every two people, never all.
     """
     one, two = decided
     held: list[Pairs] = []
@@ -63,12 +65,14 @@ def border_pairs(
             held = [_one_each(_joined(held), people)]
             size = len(held[0][0])
             limit = _HELD + 2 * size
-    return _one_each(_joined(held), people)
+            if size > most:
+                return None
+    found = _one_each(_joined(held), people)
+    return found if len(found[0]) <= most else None
 
 
 def _joined(held: list[Pairs]) -> Pairs:
-    empty = (np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32))
-    i, j, distance = (np.concatenate(part) for part in zip(empty, *held, strict=True))
+    i, j, distance = (np.concatenate(part) for part in zip(no_pairs(), *held, strict=True))
     return i, j, distance
 
 

@@ -79,7 +79,7 @@ def close_pairs(embeddings: np.ndarray, threshold: float) -> Pairs:
     pairs may be missed and none is wrong. Raises ConfigError where there are more than MAX_PAIRS, CorruptTable for bad embeddings.
     """
     embeddings = checked(embeddings, threshold)
-    found, count = [_no_pairs()], 0
+    found, count = [no_pairs()], 0
     for pairs in pair_blocks(embeddings, threshold):
         count += len(pairs[0])
         if count > MAX_PAIRS:
@@ -94,7 +94,7 @@ def close_pairs(embeddings: np.ndarray, threshold: float) -> Pairs:
 def graph(embeddings: np.ndarray, threshold: float) -> Graph:
     """The components over pairs within the threshold. embeddings: as checked gives them. Holds max(32 N, 1M) pairs at most."""
     count, most = len(embeddings), max(_CROWD // 2 * len(embeddings), 1 << 20)
-    held, size = [_no_pairs()], 0
+    held, size = [no_pairs()], 0
     known = np.arange(count)  # equal numbers: known to be one crowd
     crowded = np.zeros(count, bool)
     for i, j, distance in pair_blocks(embeddings, threshold, known):
@@ -224,5 +224,5 @@ def _joined(held: list[Pairs]) -> Pairs:
     return i, j, distance
 
 
-def _no_pairs() -> Pairs:
+def no_pairs() -> Pairs:
     return np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32)

@@ -15,12 +15,15 @@ from onscreen.faces.agreement import agreement
 from onscreen.faces.borders import border_pairs, margin
 from onscreen.faces.clustering import close_pairs, cluster
 from onscreen.faces.corrections import chains
+from onscreen.faces.neighbours import Pairs, no_pairs
 from onscreen.overrides import Corrections
 from onscreen.records import Face, Identity, Reject, ReviewPair
 from onscreen.store import write_csv
 
 MARGIN_FACES = 20_000  # up to so many faces the margin is exact: 2e8 distances, some seconds of one core
 REVIEW_PAIRS = 1000  # more than a person looks at
+BAND_PAIRS = 1_000_000  # more are not counted: the band is halved until there are no more; some 100 MB
+_HALVINGS = 20  # down to a millionth of the band; what is too much even then has equal distances, and none is shown
 _SWEEP_FACES = 2000  # the sweep clusters this many faces at most, 33 times
 _SWEEP = np.linspace(0.0, 3.0, 33)  # thresholds of the sweep, in units of the one that is meant for the embedder
 _BINS = np.linspace(0.0, 8.0, 81)  # distances of the histogram, in the same units
@@ -103,7 +106,10 @@ def _label_scores(predicted: Sequence[tuple[str, str]], labels: Mapping[str, str
 
 
 def review(known: Known, threshold: float, band: float, corrections: Corrections) -> tuple[list[ReviewPair], dict[str, Any]]:
-    """Pairs of faces near the threshold, nearest first, and their count for the metrics. band: share of the threshold."""
+    """Pairs of faces near the threshold, nearest first, and their count for the metrics.
+
+    band: share of the threshold. Where it holds more than BAND_PAIRS a narrower one counts, and the metrics say which.
+    """
     place = {row.face_id: index for index, row in enumerate(known.rows)}
     apart = [[place[face] for face in one.face_ids if face in place] for one in corrections.split]
     joined = [[place[face] for face in one.face_ids if face in place] for one in corrections.merge]
@@ -111,12 +117,23 @@ def review(known: Known, threshold: float, band: float, corrections: Corrections
     for number, one in enumerate(apart):
         taken_out[one] = number
     decided = chains(apart + joined, len(known.rows)), taken_out
-    limits = ((1 - band) * threshold, (1 + band) * threshold)
-    clips = numbers([row.clip_id for row in known.rows])
-    i, j, distance = border_pairs(known.embeddings, known.people, clips, decided, limits)
+    (i, j, distance), width = _in_band(known, decided, threshold, band)
     order = np.lexsort((j, i, np.abs(distance - threshold)))
-    found = [_pair(known.rows[i[pair]], known.rows[j[pair]], float(distance[pair]), threshold) for pair in order.tolist()]
-    return found[:REVIEW_PAIRS], {"review_pairs": len(found)} if known.rows else {}
+    shown = order[:REVIEW_PAIRS].tolist()
+    found = [_pair(known.rows[i[pair]], known.rows[j[pair]], float(distance[pair]), threshold) for pair in shown]
+    counts = {"review_pairs": len(order)} | ({"review_band": width} if width < band else {})
+    return found, counts if known.rows else {}
+
+
+def _in_band(known: Known, decided: tuple[np.ndarray, np.ndarray], threshold: float, band: float) -> tuple[Pairs, float]:
+    """The pairs in the band, or in the widest half, quarter, ... of it that holds no more than BAND_PAIRS; and how wide that is."""
+    clips = numbers([row.clip_id for row in known.rows])
+    for width in (band / 2**halved for halved in range(_HALVINGS)):
+        limits = ((1 - width) * threshold, (1 + width) * threshold)
+        pairs = border_pairs(known.embeddings, known.people, clips, decided, limits, BAND_PAIRS)
+        if pairs is not None:
+            return pairs, width
+    return no_pairs(), 0.0
 
 
 def _pair(a: Identity, b: Identity, distance: float, threshold: float) -> ReviewPair:
