@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -143,6 +144,14 @@ def test_without_the_cache_the_stored_faces_are_shown(tables: Tables, tmp_path: 
     cold = Tables(Workspace(own.root, own.home, own.params, tmp_path / "empty"))
     shown = pictures(cold, find(cold, "first"))
     assert [picture.caption for picture in shown][:2] == ["first", "near: second"]
+
+
+@pytest.mark.skipif(find_spec("keras") is not None, reason="the extra mtcnn is installed")
+def test_faces_of_a_detector_that_is_not_installed_here_are_shown_as_stored(tables: Tables) -> None:
+    own = tables.workspace
+    faces = own.params.faces.model_copy(update={"detector": "mtcnn"})
+    elsewhere = Tables(Workspace(own.root, own.home, own.params.model_copy(update={"faces": faces}), own.cache_root))
+    assert pictures(elsewhere, find(elsewhere, "first"))[0].caption == "first"
 
 
 def _face(name: str, degrees: float) -> Face:

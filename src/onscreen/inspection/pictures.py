@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import cv2
@@ -65,7 +66,7 @@ def _measured(tables: Tables, clip: Clip) -> Item | None:
     """What the item cache holds of a clip under the present settings."""
     try:
         found = tables.workspace.cache.get(measurement_key(tables.workspace.params.faces, clip))
-    except WeightsError:  # a model whose digest is unknown here made these faces elsewhere
+    except (WeightsError, PackageNotFoundError):  # a model or a package that is unknown here made these faces elsewhere
         return None
     return found if isinstance(found, Item) else None
 
