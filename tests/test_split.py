@@ -1,5 +1,7 @@
 """People stay on their side; faces meet voices of other source videos."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,6 +45,24 @@ def test_the_ledger_wins_over_the_hash():
     rows = [face("a")]
     other = next(side for side in ("train", "val", "test") if side != side_of("id_a", Split()))
     assert splits_of(assign(Split(), rows, {"k-a": LedgerRow("k-a", "a", "id_a", other)})) == {"a": other}
+
+
+def test_copies_of_one_file_are_on_one_side_whoever_they_are_held_for():
+    apart = [face(f"f{number}") for number in range(40)]
+    copies = [
+        replace(one, face_id=f"copy_{one.face_id}", clip_id=f"copy_{one.clip_id}", group="x", identity_id="id_x") for one in apart
+    ]
+    assert len(set(splits_of(assign(Split(), apart, {})).values())) > 1
+    for one, copy in zip(apart, copies, strict=True):
+        sides = splits_of(assign(Split(), [one, copy], {}))
+        assert sides[one.face_id] == sides[copy.face_id]
+    ledger = {"k-f0": LedgerRow("k-f0", "f0", "id_f0", "train"), "k-x": LedgerRow("k-x", "x", "id_x", "test")}
+    known = replace(copies[0], face_id="x", face_key="k-x")
+    assert set(splits_of(assign(Split(), [apart[0], copies[0], known], ledger)).values()) == {"quarantine"}
+
+
+def test_nobody_has_no_side():
+    assert list(assign(Split(), [], {})) == []
 
 
 def test_a_person_on_two_sides_is_quarantined_with_a_reason():

@@ -37,8 +37,8 @@ def side_of(identity_id: str, params: Split) -> str:
 def assign(params: Split, identities: Iterable[Identity], ledger: Mapping[str, LedgerRow]) -> Iterator[SplitRow | Reject]:
     """Yield the side of every face, and a reject for every identity whose side cannot be told.
 
-    Identities that share a group may be one person, so they share a side: the one that the ledger gives to any of them, else
-    the hash of the smallest of their ids. Two ledger sides in one group: all of it is quarantined until a person decides.
+    Identities that share a group may be one person, and faces of one content are one, so they share a side: the one that the ledger
+    gives to any of them, else the hash of the smallest of their ids. Two ledger sides in one group: all of it is quarantined until a person decides.
     """
     for first, rows in sorted((min(row.identity_id for row in group), group) for group in _linked(identities)):
         known = {ledger[row.face_key].split for row in rows if row.face_key in ledger}
@@ -59,16 +59,19 @@ def assign(params: Split, identities: Iterable[Identity], ledger: Mapping[str, L
 
 
 def _linked(identities: Iterable[Identity]) -> list[list[Identity]]:
-    """Rows that share an identity_id or a group, directly or through others."""
+    """Rows that share an identity_id, a group or a face_key (copies of one file), directly or through others."""
     rows = sorted(identities, key=lambda row: row.face_id)
-    ids = {name: number for number, name in enumerate(sorted({row.identity_id for row in rows}))}
-    groups = {name: len(ids) + number for number, name in enumerate(sorted({row.group for row in rows}))}
-    size = len(ids) + len(groups)
-    edges = ([ids[row.identity_id] for row in rows], [groups[row.group] for row in rows])
-    _, labels = connected_components(coo_array((np.ones(len(rows), np.int8), edges), (size, size)), directed=False)
+    count, first = len(rows), dict[tuple[str, str], int]()
+    edges = [
+        (number, first.setdefault(name, number))
+        for number, row in enumerate(rows)
+        for name in (("id", row.identity_id), ("group", row.group), ("key", row.face_key))
+    ]
+    a, b = np.array(edges, np.int64).reshape(-1, 2).T
+    _, labels = connected_components(coo_array((np.ones(len(edges), np.int8), (a, b)), (count, count)), directed=False)
     linked: dict[int, list[Identity]] = defaultdict(list)
-    for row in rows:
-        linked[int(labels[ids[row.identity_id]])].append(row)
+    for row, label in zip(rows, labels.tolist(), strict=True):
+        linked[label].append(row)
     return list(linked.values())
 
 
