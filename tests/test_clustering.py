@@ -164,7 +164,7 @@ def test_crowds_and_held_pairs_give_the_same_people(seed: int, count: int, thres
     clips = [str(clip) for clip in draw.integers(0, count // 2 + 1, count)] if shared_clips else own_clips(count)
     node, clusters = clustering._nodes(vectors, np.unique(clips, return_inverse=True)[1])
     found = neighbours.graph(clusters.means, threshold)
-    crowd = neighbours.Graph(found.label, np.ones_like(found.crowded), *neighbours._no_pairs())
+    crowd = neighbours.Graph(found.label, np.ones_like(found.crowded), *neighbours.no_pairs())
     held = partition(linking.link(clusters, found, threshold)[node])
     again = clustering._nodes(vectors, np.unique(clips, return_inverse=True)[1])[1]
     assert partition(linking.link(again, crowd, threshold)[node]) == held

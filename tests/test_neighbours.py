@@ -75,3 +75,19 @@ def test_a_graph_holds_all_pairs_but_those_of_crowds(threshold: float, monkeypat
     assert len(np.unique(graph.label)) == len(np.unique(neighbours._components(2000, i, j, np.arange(2000))))
     outside = ~graph.crowded[i]
     assert sorted(_pairs((graph.i, graph.j, graph.distance))) == sorted(_pairs((i[outside], j[outside], i[outside])))
+
+
+def test_a_crowd_is_not_measured_again_and_pieces_change_nothing_beyond_the_exact_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    faces = np.concatenate([_faces(1500, people=1), _faces(500, people=100, seed=5)])
+    monkeypatch.setattr(neighbours, "EXACT_FACES", 1999)
+    whole = _pairs(close_pairs(faces, 0.4))
+    monkeypatch.setattr(neighbours, "_FOUND", 100)
+    assert _pairs(close_pairs(faces, 0.4)) == whole
+    measured = []
+    exact = neighbours._exact
+    monkeypatch.setattr(neighbours, "_exact", lambda rows, columns, i, j: measured.append(len(i)) or exact(rows, columns, i, j))
+    known = np.where(np.arange(2000) < 1500, 0, np.arange(2000))
+    outside = [(i, j) for i, j in whole if known[i] != known[j]]
+    found = [pair for block in neighbours.pair_blocks(faces, 0.4, known) for pair in _pairs(block)]
+    assert found == outside
+    assert len(outside) <= sum(measured) < len(whole) / 10

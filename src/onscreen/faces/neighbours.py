@@ -24,6 +24,7 @@ _ROUNDING = 2e-6  # float32 products are this exact; pairs nearer than this to t
 _UNIT = 1e-4  # an embedding's length may differ from 1 by this
 _CROWD = 64  # close pairs a face from which a component counts as crowded
 _QUERIES = 256  # faces a FAISS search; bounds what one answer holds
+_FOUND = 1 << 16  # of its pairs that are looked up together: 32 MB
 
 Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -133,10 +134,11 @@ def _components(count: int, i: np.ndarray, j: np.ndarray, known: np.ndarray) -> 
 def pair_blocks(embeddings: np.ndarray, threshold: float, known: np.ndarray | None = None) -> Iterator[Pairs]:
     """All pairs i < j within the threshold, piece by piece, each once.
 
-    known: (N,) int that may change meanwhile; a block whose faces all have one number there is left out.
+    known: (N,) int that may change meanwhile; a block whose faces all have one number there is left out, or, of more than EXACT_FACES,
+    every pair of one number.
     """
     if len(embeddings) > EXACT_FACES:
-        yield from _searched(embeddings, threshold)
+        yield from _searched(embeddings, threshold, known)
         return
     for a in range(0, len(embeddings), _BLOCK):
         rows = embeddings[a : a + _BLOCK]
@@ -171,7 +173,7 @@ def _exact(rows: np.ndarray, columns: np.ndarray, i: np.ndarray, j: np.ndarray) 
     return distance
 
 
-def _searched(embeddings: np.ndarray, threshold: float) -> Iterator[Pairs]:
+def _searched(embeddings: np.ndarray, threshold: float, known: np.ndarray | None) -> Iterator[Pairs]:
     """Pairs by an inverted file: each face is compared with those of the NPROBE lists nearest to it. One thread, fixed seed."""
     import faiss
     from faiss.contrib import ivf_tools
@@ -186,6 +188,9 @@ def _searched(embeddings: np.ndarray, threshold: float) -> Iterator[Pairs]:
             part = slice(start, start + _QUERIES)
             ends, _, found = ivf_tools.range_search_preassigned(index, embeddings[part], 1 - threshold - _ROUNDING, lists[part])
             asked = np.repeat(np.arange(start, start + len(ends) - 1), np.diff(ends.astype(np.int64)))
+            if known is not None:
+                new = known[asked] != known[found]
+                asked, found = asked[new], found[new]
             yield _each_once(embeddings, threshold, lists, asked, found)
     finally:
         faiss.omp_set_num_threads(threads)
@@ -207,8 +212,9 @@ def _each_once(embeddings: np.ndarray, threshold: float, lists: np.ndarray, aske
     """What a search found, measured; without what the other face's own search finds too, and comes first."""
     later = found > asked
     back = np.flatnonzero(found < asked)
-    back = back[~(lists[found[back]] == lists[asked[back], :1]).any(axis=1)]
-    chosen = np.sort(np.concatenate([np.flatnonzero(later), back]))
+    pieces = (back[start : start + _FOUND] for start in range(0, len(back), _FOUND))
+    new = [piece[~(lists[found[piece]] == lists[asked[piece], :1]).any(axis=1)] for piece in pieces]
+    chosen = np.sort(np.concatenate([np.flatnonzero(later), *new]))
     i, j = np.minimum(asked, found)[chosen], np.maximum(asked, found)[chosen]
     distance = _exact(embeddings, embeddings, i, j).astype(np.float32)
     right = distance <= np.float32(threshold)
