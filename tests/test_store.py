@@ -1,6 +1,8 @@
 """Tables and files are written whole or not at all."""
 
 import math
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,3 +113,16 @@ def test_numbers_of_any_count_come_back_from_a_table_of_several_row_groups(tmp_p
     found = read_table(tmp_path / "parts.parquet", Vector)
     assert [row.values.tolist() for row in found] == [row.values.tolist() for row in rows]
     assert {row.values.dtype for row in found} == {np.dtype(np.float32)}
+
+
+def test_reading_a_table_does_not_load_pandas(tmp_path):
+    write_table(tmp_path / "faces.parquet", Face, [])
+    code = """
+import sys
+from pathlib import Path
+from onscreen.records import Face
+from onscreen.store import read_table
+read_table(Path(sys.argv[1]), Face)
+sys.exit("pandas" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "faces.parquet")], check=False).returncode == 0

@@ -69,7 +69,8 @@ def read_table(path: Path, record: type[Row]) -> list[Row]:
         raise InputError(f"{path} does not exist. Run `dvc repro` (or `dvc pull`) to make it.")
     schema = schema_of(record)
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:  # pq.read_table would load pandas, half a second
+            table = file.read()
     except pa.ArrowInvalid as error:
         raise CorruptTable(f"{path} is not a Parquet file: {error}") from error
     missing = [name for name in schema.names if name not in table.column_names]
@@ -93,7 +94,7 @@ def _column(kind: pa.DataType, column: pa.ChunkedArray) -> list[Any]:
 
 def _vectors(chunk: pa.ListArray) -> list[np.ndarray]:
     """Each row's numbers as a view into the column's memory: a table of 200,000 embeddings would be 25 million Python floats."""
-    numbers, ends = chunk.values.cast(pa.float32()).to_numpy(), chunk.offsets.to_numpy()
+    numbers, ends = np.from_dlpack(chunk.values.cast(pa.float32())), np.from_dlpack(chunk.offsets)  # to_numpy loads pandas
     return [numbers[start:end] for start, end in itertools.pairwise(ends)]
 
 
