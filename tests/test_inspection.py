@@ -22,6 +22,7 @@ from onscreen.inspection.sweep import steps, sweep_table
 from onscreen.inspection.turns import face_turns, verdict
 from onscreen.records import Face
 from onscreen.stages import dedupe, extract_faces, prepare, split
+from onscreen.store import write_table
 from onscreen.workspace import Workspace
 from records_of import row
 from test_extract_faces import workspace_on
@@ -35,6 +36,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
     portrait_video(root / "videos" / "sub" / "second.mp4", 0, frames=30)
     portrait_video(root / "videos" / "other.mp4", 2)
     empty_video(root / "videos" / "nobody.mp4")
+    (root / "videos" / "sub" / "hollow.mp4").touch()
     for stage in (prepare, extract_faces, dedupe, split):
         stage.main(workspace)
     return Tables(workspace)
@@ -175,6 +177,22 @@ def test_only_what_is_stored_can_be_swept(tables: Tables) -> None:
     assert sweep_table(tables.workspace, "dedupe.threshold").row_count == 15
     with pytest.raises(ConfigError, match=r"dedupe\.threshold can"):
         sweep_table(tables.workspace, "faces.min_score")
+
+
+def test_a_sweep_leaves_out_whom_dedupe_rejects(tables: Tables, tmp_path: Path) -> None:
+    faces = tables.faces
+    nowhere = replace(faces[0], embedding=np.full_like(faces[0].embedding, np.nan))
+    workspace = replace(tables.workspace, root=tmp_path)
+    write_table(workspace.faces / "faces.parquet", Face, [nowhere, *faces[1:]])
+    assert str(sweep_table(workspace, "dedupe.threshold").title).startswith(f"{len(faces) - 1} faces, ")
+    write_table(workspace.faces / "faces.parquet", Face, [nowhere])
+    with pytest.raises(InputError, match="no face that can be compared"):
+        sweep_table(workspace, "dedupe.threshold")
+
+
+def test_a_file_that_became_no_clip_is_found_by_its_path(tables: Tables) -> None:
+    assert "empty_file" in _shown(tables, "sub/hollow.mp4")
+    assert "empty_file" in _shown(tables, "hollow")
 
 
 def test_both_are_commands(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:

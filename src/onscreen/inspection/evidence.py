@@ -98,10 +98,13 @@ def find(tables: Tables, name: str) -> Subject:
 
 def _face_or_file(tables: Tables, name: str) -> Subject:
     faces = [face for face in tables.faces if face.face_id == name]
-    told = [row for row in tables.rejects if row.item == name]
+    told = [
+        row for row in tables.rejects if row.item == name or row.detail.startswith(f"{name}: ")
+    ]  # a file's are called by clip_id
     own = {face.clip_id for face in faces} or {_base(name)}
     if faces or told:
-        return Subject(name, "face" if faces else "reject", [clip for clip in tables.clips if clip.clip_id in own], faces, {name})
+        items = {name, *(row.item for row in told)}
+        return Subject(name, "face" if faces else "reject", [clip for clip in tables.clips if clip.clip_id in own], faces, items)
     raise InputError(f"{name} is no clip, face, person or file here. {_nearest_names(tables, name)}")
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from onscreen.errors import ConfigError, InputError
 from onscreen.faces.agreement import pairwise, read_labels
-from onscreen.faces.clustering import Method, clusters_at
+from onscreen.faces.clustering import Method, bad_embeddings, clusters_at
 from onscreen.records import Face
 from onscreen.stages.dedupe import threshold_of
 from onscreen.store import read_table
@@ -78,14 +78,16 @@ def sweep_table(workspace: Workspace, param: str) -> Table:
     if param != "dedupe.threshold":
         raise ConfigError(f"{param} cannot be swept over stored measurements; dedupe.threshold can")
     faces = read_table(workspace.faces / "faces.parquet", Face)
-    if not faces:
-        raise InputError(f"{workspace.faces / 'faces.parquet'} holds no face")
     params = workspace.params
     now = threshold_of(params.dedupe, params.faces, faces)
+    bad = bad_embeddings(np.stack([face.embedding for face in faces])) if faces else {}  # rejects of dedupe
+    faces = [face for index, face in enumerate(faces) if index not in bad]
+    if not faces:
+        raise InputError(f"{workspace.faces / 'faces.parquet'} holds no face that can be compared")
     labels = read_labels(workspace.raw / "labels.csv")
     thresholds = [min(now * step, 1.999) for step in _STEPS]
     rows = steps(faces, thresholds, params.dedupe.method, labels)
-    title = f"{len(faces)} faces, {params.dedupe.method}, threshold {now:.4g} in force; by the embeddings alone"
+    title = f"{len(faces)} face{'s' if len(faces) > 1 else ''}, {params.dedupe.method}, threshold {now:.4g} in force; by the embeddings alone"
     table = Table(title=title, title_justify="left", title_style="bold")
     for column in ("threshold", "identities", "alone", "largest", *(["F1"] if rows[0].labels else [])):
         table.add_column(column, justify="right", no_wrap=True)
