@@ -63,7 +63,7 @@ def test_a_margin_of_a_sample_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert metrics(Dedupe(), 0.1, known(NEAR), [], {})["distances"]["of_sampled_faces"] == 3
 
 
-def test_the_stage_writes_review_overrides_and_plots_that_dvc_draws(tmp_path: Path) -> None:
+def test_the_stage_writes_review_overrides_and_plots_that_dvc_draws(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     workspace = _workspace_with(tmp_path, [face("a", 0), face("b", 18.5), face("c", 90), face("x", 45)])  # b: 0.0517, above 0.049
     (workspace.overrides).write_text("merge: [[a, c]]\nreject: [x, gone]\n")
     dedupe.main(workspace)
@@ -73,6 +73,7 @@ def test_the_stage_writes_review_overrides_and_plots_that_dvc_draws(tmp_path: Pa
     assert {pair.face_id_a, pair.face_id_b} == {"a", "b"}
     counts = read_json(workspace.reports / "metrics" / "dedupe.json")
     assert counts["rejects"] == {"face.rejected_by_hand": 1, "face.correction_vanished": 1}
+    assert "data/identity_overrides.yaml names what is not there now: gone" in caplog.text
     assert counts["review_pairs"] == 1
     assert counts["calibrated_margin"]["above_same"] == pytest.approx(0.049 - 0.0177)
     drawn = [

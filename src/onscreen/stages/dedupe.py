@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from onscreen.config import Dedupe, Faces
+from onscreen.console import log
 from onscreen.errors import ConfigError, MixedModelsError
 from onscreen.faces import thresholds
 from onscreen.faces.agreement import read_labels
@@ -167,6 +168,7 @@ def main(workspace: Workspace) -> None:
     found = list(run(params, threshold, faces, ledger, corrections))
     identities = [row for row in found if isinstance(row, Identity)]
     rejects = [row for row in found if isinstance(row, Reject)]
+    _warn(rejects)
     known = Known.of(faces, identities)
     pairs, border = review(known, threshold, params.review_band, corrections)
     with atomic_folder(workspace.identities) as folder, storing(folder, workspace.params.storage.layout) as save:
@@ -180,6 +182,13 @@ def main(workspace: Workspace) -> None:
     workspace.write_metrics(STAGE, counts | border | (_calibrated(params, workspace.params.faces) if known.rows else {}))
     with atomic_folder(workspace.plots(STAGE)) as folder:
         write_plots(folder, params, _unit(workspace.params.faces), known, labels)
+
+
+def _warn(rejects: Sequence[Reject]) -> None:
+    """Tell whoever wrote the corrections which of them name nobody."""
+    if vanished := [row.item for row in rejects if row.code == "correction_vanished"]:
+        more = f" and {len(vanished) - 5} more" if len(vanished) > 5 else ""
+        log.warning("%s names what is not there now: %s%s", OVERRIDES, ", ".join(vanished[:5]), more)
 
 
 def _copy_images(source: Stored, save: Save, faces: Sequence[Face], identities: Sequence[Identity]) -> None:
