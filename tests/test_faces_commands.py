@@ -14,6 +14,7 @@ import pytest
 import typer
 from filelock import FileLock
 from PIL import Image
+from typer.testing import CliRunner
 
 from face_cases import astronaut, detector, empty_video, five_of_six, portrait_video, six_people
 from onscreen import cli
@@ -387,3 +388,24 @@ def test_the_table_of_old_commands_names_only_what_there_is() -> None:
     verbs = typer.main.get_command(cli.app).commands.keys()
     assert set(re.findall(r"`onscreen ([a-z0-9_]+)", text)) <= verbs
     assert set(re.findall(r"`dvc repro ([a-z0-9_]+)", text)) <= set(cli.STAGES)
+
+
+def test_a_model_that_is_missing_is_told_before_any_video_is_opened(
+    command: Command, videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONSCREEN_HOME", str(tmp_path / "home"))
+    ended = command("extract", dataset_path=videos, output_dir=tmp_path / "faces", detector_backend="yunet")
+    assert ended.code == 1
+    assert "onscreen weights pull opencv_yunet" in ended.err
+    assert "videos" not in ended.err.replace(str(videos), "")
+
+
+def test_check_tells_of_a_model_that_only_a_person_fetches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "params.yaml").write_text("data: {raw: videos}\nfaces: {detector: yunet}\n")
+    (tmp_path / "videos").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ONSCREEN_HOME", str(tmp_path))
+    assert CliRunner().invoke(cli.app, ["check"]).exit_code == 0
+    assert "onscreen weights pull opencv_yunet" in caplog.text

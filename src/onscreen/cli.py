@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 import onscreen
-from onscreen.console import console, set_up_logging
-from onscreen.errors import OnscreenError
+from onscreen.console import console, log, set_up_logging
+from onscreen.errors import ConfigError, OnscreenError, WeightsError
 from onscreen.guide.commands import app as faces_app
 
 STAGES = {
@@ -184,14 +184,22 @@ def sweep(param: Annotated[str, typer.Argument(help="dedupe.threshold")]) -> Non
 
 @app.command()
 def check() -> None:
-    """Check params.yaml: every key, type and range, that the folder of data.raw is there, and that dedupe.threshold is known."""
+    """Check params.yaml: every key, type and range, that the folder of data.raw is there, and that dedupe.threshold is known.
+
+    Models of faces.detector and faces.embedder that no stage fetches are told when they are not here.
+    """
     from onscreen.stages.dedupe import threshold_of
+    from onscreen.stages.extract_faces import require_named
     from onscreen.store import write_json
     from onscreen.workspace import Workspace
 
     workspace = Workspace.open()
     workspace.require_raw()
     threshold_of(workspace.params.dedupe, workspace.params.faces, [])
+    try:
+        require_named(workspace.params.faces)
+    except (ConfigError, WeightsError) as error:  # no error: with the faces made, or pulled, nothing may need the models
+        log.warning("extract_faces cannot run here: %s", error)
     write_json(workspace.reports / "params_checked.json", {"params.yaml": "valid"})
     console.print("params.yaml is valid")
 

@@ -70,6 +70,7 @@ def _stages(workspace: Workspace) -> NothingUsable | None:
     """Run them. When prepare found videos and could use none, the others run on nothing, so that no old result stays behind."""
     from onscreen.stages import dedupe, extract_faces, prepare
 
+    extract_faces.require_models(workspace.params.faces)  # what is missing is told before any work
     clips = workspace.prepared / "clips.parquet"
     clips.unlink(missing_ok=True)
     failure = None

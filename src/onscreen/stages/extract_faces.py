@@ -167,12 +167,24 @@ def models_of(params: Faces) -> tuple[str, ...]:
     return (*detectors.WEIGHTS[params.detector], *embedders.WEIGHTS[params.embedder])
 
 
-def jobs(workspace: Workspace, clips: Sequence[Clip]) -> list[Job]:
-    """One measurement a clip; its key holds only what the measurement depends on, no threshold."""
-    params = workspace.params.faces
+def require_models(params: Faces) -> tuple[str, ...]:
+    """models_of, once the detector's library and every model file are here. Raises ConfigError or WeightsError saying how to get it."""
     models = models_of(params)
     detectors.require(params.detector)
     weights.ensure(models)
+    return models
+
+
+def require_named(params: Faces) -> None:
+    """The same, of what a person must install or fetch. Fetches nothing."""
+    detectors.require(params.detector)
+    weights.require_named(models_of(params))
+
+
+def jobs(workspace: Workspace, clips: Sequence[Clip]) -> list[Job]:
+    """One measurement a clip; its key holds only what the measurement depends on, no threshold."""
+    params = workspace.params.faces
+    models = require_models(params)
     files = {file: weights.path_of(model, file) for model in models for file in weights.model(model).files}
     settings = {name: getattr(params, name) for name in _SETTINGS}
 
