@@ -121,7 +121,7 @@ def _put(entry: Model, file: str, copy: Copy, result: Imported) -> None:
         with copy.open() as opened:
             put(entry, file, opened, str(copy))
     except WeightsError as error:
-        result.refused.append((file, str(copy), str(error)))
+        result.refused.append((file, str(copy), str(error).removeprefix(f"{copy} ")))
         result.failed = True
     else:
         result.taken.append((entry.name, file, str(copy)))
