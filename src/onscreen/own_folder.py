@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from filelock import FileLock, Timeout
 
@@ -56,9 +56,13 @@ class OwnFolder:
         return Workspace(root, root, params, self.private / "cache")
 
     def written(self) -> set[str]:
-        """Paths, relative to the folder, that the command wrote or was about to."""
+        """Paths, relative to the folder, that the command wrote or was about to.
+
+        They are deleted later, so what leads out of the folder is none of them: the folder may come from somebody else.
+        """
         path = self.private / self.manifest
-        return set(read_json(path)) if path.is_file() else set()
+        names = read_json(path) if path.is_file() else []
+        return {name for name in names if not PurePath(name).is_absolute() and ".." not in PurePath(name).parts}
 
     def claim(self, names: Iterable[str]) -> None:
         """Remember these paths, and no others, as written."""
