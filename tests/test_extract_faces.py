@@ -1,5 +1,6 @@
 import shutil
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from face_cases import empty_video, files_of, portrait_video
 from media_cases import turned
+from onscreen import cache
 from onscreen.cache import Item
 from onscreen.config import Faces, parse_params
 from onscreen.errors import Rejected
@@ -20,7 +22,7 @@ from onscreen.ledger import write_ledger
 from onscreen.media.video import write_video
 from onscreen.records import Clip, Face, Reject, View
 from onscreen.stages import extract_faces, prepare
-from onscreen.stages.extract_faces import Portrait, jobs, run
+from onscreen.stages.extract_faces import Portrait, jobs, measurement_key, run
 from onscreen.store import read_json, read_table
 from onscreen.workspace import Workspace
 from real_data import DATA, needs_real_data
@@ -290,6 +292,16 @@ def test_keys_hold_what_the_measurement_depends_on_and_no_threshold(small: Works
     assert keys(**thresholds) == keys()
     for changed in ({"detector": "dlib"}, {"frames": "first"}, {"frames_per_clip": 3}, {"crop_px": 128}, {"crop_margin": 0.1}):
         assert not set(keys(**changed)) & set(keys())
+
+
+@pytest.mark.parametrize(
+    "library", ["av", "deepface", "dlib-bin", "insightface", "numpy", "onnxruntime", "opencv-python", "scikit-image"]
+)
+def test_a_key_changes_with_the_version_of_what_makes_chips_and_vectors(monkeypatch: pytest.MonkeyPatch, library: str) -> None:
+    now = measurement_key(Faces(), CLIP)
+    monkeypatch.setattr(cache, "version", lambda name: "0.0.1" if name == library else version(name))
+    monkeypatch.setattr(extract_faces, "code_digest", cache.code_digest.__wrapped__)
+    assert measurement_key(Faces(), CLIP) != now
 
 
 @needs_real_data

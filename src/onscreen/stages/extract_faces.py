@@ -27,7 +27,7 @@ from onscreen.workspace import Workspace
 
 STAGE = "extract_faces"
 FOLDER = "extracted_faces"
-_LIBRARIES = ("av", "deepface", "dlib-bin", "insightface", "mediapipe", "numpy", "onnxruntime", "opencv-python")
+_LIBRARIES = ("av", "deepface", "dlib-bin", "insightface", "mediapipe", "numpy", "onnxruntime", "opencv-python", "scikit-image")
 _SETTINGS = ("detector", "embedder", "frames", "frames_per_clip", "crop_px", "crop_margin")
 
 
