@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from face_cases import empty_video, portrait_video
 from onscreen.cli import app
+from onscreen.config import Faces
 from onscreen.errors import ConfigError, InputError
 from onscreen.faces.clustering import cluster
 from onscreen.inspection.evidence import LINKED, Tables, borders, find, neighbours
@@ -88,6 +89,8 @@ def test_every_turning_value_turns_the_verdict_and_half_the_way_to_it_does_not(t
     for turn in turns:
         assert verdict(params.model_copy(update={turn.param: turn.then}), views, frames) != ""
         assert verdict(params.model_copy(update={turn.param: (turn.now + turn.then) / 2}), views, frames) == ""
+        assert float(f"{turn.then:.4g}") == turn.then, "what is shown would not turn it"
+        Faces.model_validate(params.model_dump() | {turn.param: turn.then})
 
 
 def test_a_rejected_person_is_told_what_would_keep_them(tables: Tables) -> None:
@@ -115,6 +118,7 @@ def test_at_a_border_the_group_is_another_one_and_just_before_it_is_the_same() -
     below, above = found
     assert (below.lost, above.gained) == (("b",), ("d",))
     for border in (below, above):
+        assert float(f"{border.then:.5g}") == border.then, "what is shown is not at the border"
         step = 2e-5 if border.then > now else -2e-5
         assert group(border.then - step) == group(now)
         assert group(border.then) == (group(now) | set(border.gained)) - set(border.lost)

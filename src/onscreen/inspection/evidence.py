@@ -5,6 +5,7 @@ screen.py shows it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -147,7 +148,7 @@ def neighbours(tables: Tables, face: Face, count: int = _NEIGHBOURS) -> list[Nei
 
 @dataclass(frozen=True)
 class Border:
-    """At which threshold a face's group changes. then: the nearest such value. gained, lost: face_ids that join or leave it."""
+    """At which threshold a face's group changes. then: the nearest such value of 5 decimals. gained, lost: face_ids that join or leave it."""
 
     then: float
     gained: tuple[str, ...]
@@ -175,11 +176,12 @@ def borders(faces: Sequence[Face], face: Face, threshold: float, method: Method)
         if group(end) == now:
             continue
         inside, outside = threshold, end
-        while abs(outside - inside) > 1e-5:
+        while abs(outside - inside) > 5e-6:
             middle = (inside + outside) / 2
             inside, outside = (middle, outside) if group(middle) == now else (inside, middle)
-        then = group(outside)
-        found.append(Border(outside, tuple(sorted(then - now)), tuple(sorted(now - then))))
+        turn = (math.ceil(outside * 1e5) if end > threshold else math.floor(outside * 1e5)) / 1e5 or end
+        then = group(turn)
+        found.append(Border(turn, tuple(sorted(then - now)), tuple(sorted(now - then))))
     return found
 
 

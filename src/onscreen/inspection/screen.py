@@ -144,7 +144,7 @@ def _changes(found: list[Border] | None, threshold: float) -> str:
 def _change(border: Border, threshold: float) -> str:
     joins = f"joins {_some(border.gained)}" if border.gained else ""
     leaves = f"parts from {_some(border.lost)}" if border.lost else ""
-    return f"dedupe.threshold {threshold:.4f} -> {border.then:.4f}: {', '.join(part for part in (joins, leaves) if part)}"
+    return f"dedupe.threshold {threshold:.5g} -> {border.then:.5g}: {', '.join(part for part in (joins, leaves) if part)}"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import ValidationError
 
 from onscreen.config import Faces
 from onscreen.errors import Rejected
@@ -16,7 +18,10 @@ from onscreen.records import View
 
 @dataclass(frozen=True)
 class Turn:
-    """Setting `param` from `now` to `then` turns the verdict. relative: size of the change, as a share of the larger of both values."""
+    """Setting `param` from `now` to `then` turns the verdict. relative: size of the change, as a share of the larger of both values.
+
+    then: of 4 digits at most, and a value that params.yaml may hold, so that it can be written there as it is shown.
+    """
 
     param: str
     now: float
@@ -55,7 +60,24 @@ def _nearest(params: Faces, param: str, measured: Iterable[float], turned: Calla
     values = sorted({abs(value) if param.startswith("max_") else value for value in measured})
     beside = [float(np.nextafter(value, side)) for value in values for side in (-np.inf, np.inf)]
     between = [(low + high) / 2 for low, high in itertools.pairwise(values)]  # a median may lie between two
-    for then in sorted([*values, *beside, *between], key=lambda value: abs(value - now)):
-        if turned(param, then):
+    for value in sorted([*values, *beside, *between], key=lambda value: abs(value - now)):
+        then = _away_from(now, value)
+        if _allowed(params, param, then) and turned(param, then):
             return Turn(param, now, then)
     return None
+
+
+def _away_from(now: float, value: float) -> float:
+    """The value of 4 digits that is nearest to `value` and not nearer to `now`."""
+    if abs(value) < 1e-9:  # 0, and the floats beside it
+        return 0.0
+    unit = 10.0 ** (3 - math.floor(math.log10(abs(value))))
+    return (math.ceil if value > now else math.floor)(value * unit) / unit
+
+
+def _allowed(params: Faces, param: str, value: float) -> bool:
+    try:
+        Faces.model_validate(params.model_dump() | {param: value})
+    except ValidationError:
+        return False
+    return True
