@@ -129,6 +129,12 @@ def test_an_array_that_is_no_spectrogram_is_refused(tmp_path: Path, content: np.
         load_mel(StoredFile(tmp_path / "x.npy"))
 
 
+def test_a_spectrogram_that_cannot_be_read_is_refused_as_one_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "x.npy").mkdir()
+    with pytest.raises(CorruptTable, match="cannot be read"):
+        load_mel(StoredFile(tmp_path / "x.npy"))
+
+
 def test_an_object_array_is_never_unpickled(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.array([{}], object), allow_pickle=True)
     with pytest.raises(CorruptTable):

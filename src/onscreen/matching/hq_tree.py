@@ -84,10 +84,10 @@ def read_tree(root: Path) -> Tree:
 
 
 def load_mel(file: StoredFile) -> np.ndarray:
-    """(bands, frames) float32. Raises CorruptTable when the file holds something else."""
+    """(bands, frames) float32. Raises CorruptTable when the file holds something else or cannot be read."""
     try:
         mel = np.load(io.BytesIO(file.read()), allow_pickle=False)
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, InputError) as error:
         raise CorruptTable(f"{file.name} is not a mel spectrogram: {error}") from error
     if mel.ndim != 2 or not mel.size or mel.dtype.kind != "f" or not np.isfinite(mel).all():
         raise CorruptTable(f"{file.name} holds {mel.dtype} of shape {mel.shape}; bands x frames of finite floats is needed")

@@ -110,7 +110,7 @@ def _faces(workspace: Workspace, tree: Tree, paths: Sequence[str]) -> dict[str, 
         return {}
     ensure(PICTURE_MODELS)
     files = {file: path_of(name, file) for name in PICTURE_MODELS for file in model(name).files}
-    code = code_digest("onscreen.stages.hq_items", "dlib-bin", "mediapipe", "opencv-python")
+    code = code_digest("onscreen.stages.hq_items", "dlib-bin", "mediapipe", "onnxruntime", "opencv-python")
     weights = [digest_of(name) for name in PICTURE_MODELS]
     jobs = [
         Job(
