@@ -9,6 +9,8 @@ from ruamel.yaml import YAML
 from onscreen.cache import _imports
 from onscreen.cli import STAGES
 from onscreen.config import Params
+from onscreen.faces import thresholds
+from onscreen.stages import dedupe
 
 REPO = Path(__file__).parents[1]
 YAML_STAGES = YAML(typ="safe").load((REPO / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -51,6 +53,11 @@ def test_a_stage_depends_on_all_code_it_runs(stage):
     deps = [Path(dep) for dep in YAML_STAGES[stage]["deps"]]
     missing = {str(path) for path in modules_of(stage) if not any(path == dep or dep in path.parents for dep in deps)}
     assert missing == set()
+
+
+def test_params_are_checked_again_when_the_code_that_knows_thresholds_changes():
+    knows = {Path(threshold_of.__code__.co_filename) for threshold_of in (dedupe.threshold_of, thresholds.threshold_of)}
+    assert {path.relative_to(REPO).as_posix() for path in knows} <= set(YAML_STAGES["check"]["deps"])
 
 
 @pytest.mark.parametrize("stage", STAGES)
