@@ -2,6 +2,7 @@
 
 import os
 
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # ONNX Runtime reports models to its maker, and reads this when it is imported
+# ONNX Runtime reports models to its maker, and reads this when it is imported
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
