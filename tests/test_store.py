@@ -126,3 +126,23 @@ read_table(Path(sys.argv[1]), Face)
 sys.exit("pandas" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "faces.parquet")], check=False).returncode == 0
+
+
+def test_a_table_written_in_pieces_is_the_same_and_none_is_left_by_a_failure(tmp_path, monkeypatch):
+    monkeypatch.setattr("onscreen.store._GROUP_ROWS", 3)
+    faces = [row(Face, face_id=str(number), embedding=np.full(2, number, np.float32)) for number in range(8)]
+    write_table(tmp_path / "faces.parquet", Face, faces)
+    with pq.ParquetFile(tmp_path / "faces.parquet") as file:
+        assert file.num_row_groups == 3
+    assert [(face.face_id, face.embedding[0]) for face in read_table(tmp_path / "faces.parquet", Face)] == [
+        (str(number), number) for number in range(8)
+    ]
+
+    def broken():
+        yield from faces
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_table(tmp_path / "faces.parquet", Face, broken())
+    assert len(read_table(tmp_path / "faces.parquet", Face)) == 8
+    assert [path.name for path in tmp_path.iterdir()] == ["faces.parquet"]

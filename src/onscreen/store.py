@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import types
 import typing
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +24,8 @@ import pyarrow.parquet as pq
 from onscreen.errors import CorruptTable, InputError
 
 Row = TypeVar("Row")
+
+_GROUP_ROWS = 1 << 16  # rows of a table that are held and written together; 130 MB of embeddings of 512 values
 
 _ARROW: dict[Any, pa.DataType] = {
     str: pa.string(),
@@ -50,14 +52,31 @@ def schema_of(record: type) -> pa.Schema:
 
 def write_table(path: Path, record: type[Row], rows: Iterable[Row]) -> None:
     """Write rows as Parquet, atomically. An empty table keeps its schema."""
+    with writing_table(path, record) as add:
+        for row in rows:
+            add(row)
+
+
+@contextmanager
+def writing_table(path: Path, record: type[Row]) -> Iterator[Callable[[Row], None]]:
+    """A function that adds a row to a table, which appears, whole, when the block ends well; holds a row group's rows at most."""
     schema = schema_of(record)
-    columns: dict[str, list[Any]] = {name: [] for name in schema.names}
-    for row in rows:
-        for name, column in columns.items():
-            column.append(_to_arrow(getattr(row, name)))
-    table = pa.table({name: pa.array(column, schema.field(name).type) for name, column in columns.items()}, schema)
-    with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    held: list[Row] = []
+    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+
+        def add(row: Row) -> None:
+            held.append(row)
+            if len(held) == _GROUP_ROWS:
+                flush()
+
+        def flush() -> None:
+            columns = [pa.array([_to_arrow(getattr(row, field.name)) for row in held], field.type) for field in schema]
+            writer.write_table(pa.table(columns, schema))
+            held.clear()
+
+        yield add
+        if held:
+            flush()
 
 
 def read_table(path: Path, record: type[Row]) -> list[Row]:

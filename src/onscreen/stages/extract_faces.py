@@ -22,7 +22,7 @@ from onscreen.faces.people import group_people, places
 from onscreen.naming import face_id, file_stem
 from onscreen.records import Clip, Face, Reject, View
 from onscreen.storage import storing
-from onscreen.store import atomic_folder, atomic_path, read_table, write_table
+from onscreen.store import atomic_folder, atomic_path, read_table, write_table, writing_table
 from onscreen.workspace import Workspace
 
 STAGE = "extract_faces"
@@ -208,20 +208,22 @@ def main(workspace: Workspace) -> None:
     clips = read_table(workspace.prepared / "clips.parquet", Clip)
     measured = workspace.engine.measure("faces", measure_faces, jobs(workspace, clips))
     faces: list[Face] = []
-    views: list[View] = []
     rejects: list[Reject] = []
-    with atomic_folder(workspace.faces) as folder, storing(folder, workspace.params.storage.layout) as save:
+    with (
+        atomic_folder(workspace.faces) as folder,
+        storing(folder, workspace.params.storage.layout) as save,
+        writing_table(folder / "views.parquet", View) as add_view,
+    ):
         (folder / FOLDER).mkdir()
         for found in run(workspace.params.faces, zip(clips, measured, strict=True)):
             if isinstance(found, Reject):
                 rejects.append(found)
             elif isinstance(found, View):
-                views.append(found)
+                add_view(found)
             else:
                 save(found.face.image, found.jpeg)
                 faces.append(found.face)
         write_table(folder / "faces.parquet", Face, faces)
-        write_table(folder / "views.parquet", View, views)
         write_table(folder / "rejects.parquet", Reject, rejects)
     models = weights.provenance(models_of(workspace.params.faces))
     workspace.write_metrics(STAGE, {**metrics(clips, faces, rejects), "models": models})
