@@ -16,12 +16,13 @@ from onscreen.cli import app
 from onscreen.config import Faces
 from onscreen.errors import ConfigError, InputError
 from onscreen.faces.clustering import cluster
-from onscreen.inspection.evidence import LINKED, Tables, borders, find, neighbours
+from onscreen.inspection.evidence import LINKED, Tables, borders, decided_by, find, neighbours
 from onscreen.inspection.pictures import pictures, write_sheet
 from onscreen.inspection.screen import screen
 from onscreen.inspection.sweep import steps, sweep_table
 from onscreen.inspection.turns import face_turns, verdict
-from onscreen.records import Face
+from onscreen.ledger import LedgerRow
+from onscreen.records import Face, Identity
 from onscreen.stages import dedupe, extract_faces, prepare, split
 from onscreen.store import write_table
 from onscreen.workspace import Workspace
@@ -51,7 +52,7 @@ def _shown(tables: Tables, name: str, width: int = 80) -> str:
 
 def test_a_clip_shows_its_frames_its_thresholds_and_its_nearest_neighbour(tables: Tables) -> None:
     text = _shown(tables, "first")
-    assert "person 0: kept" in text
+    assert "person 0: kept by the thresholds" in text
     assert "min_interocular_px" in text
     [near, *_] = neighbours(tables, find(tables, "first").faces[0])
     assert near.face.face_id == "second"
@@ -62,14 +63,40 @@ def test_a_clip_shows_its_frames_its_thresholds_and_its_nearest_neighbour(tables
 
 def test_a_video_is_found_by_its_path_and_a_person_by_their_id(tables: Tables) -> None:
     assert find(tables, "sub/second.mp4").kind == "clip"
+    assert find(tables, str(tables.workspace.raw / "sub" / "second.mp4")).clips == find(tables, "second").clips
     identity_id = next(row.identity_id for row in tables.identities if row.face_id == "first")
     text = _shown(tables, identity_id)
     assert "2 faces" in text
     assert "stands for them" in text
 
 
+def test_what_a_person_or_the_ledger_decided_is_not_put_down_to_the_threshold() -> None:
+    def who(name: str, cluster: str, identity: str, **given: str) -> Identity:
+        own = {"group": cluster, "ledger_id": identity, **given}
+        return row(Identity, face_id=name, face_key=name, cluster=cluster, identity_id=identity, **own)
+
+    a = who("a", "1", "x")
+    frozen = {name: row(LedgerRow, face_key=name, identity_id="x") for name in ("a", "e")}
+    assert decided_by(a, who("b", "1", "x"), {}) == ""
+    assert decided_by(a, who("c", "2", "y"), {}) == ""
+    assert decided_by(a, who("b", "2", "x"), {}) == "merged by hand"
+    assert decided_by(a, who("e", "2", "x"), frozen) == "kept together by the ledger"
+    assert decided_by(a, who("e", "2", "x", ledger_id="z"), {**frozen, "e": row(LedgerRow, identity_id="z")}) == "merged by hand"
+    assert decided_by(a, who("d", "1", "y", group="9"), {}) == "split by hand"
+    assert decided_by(a, who("d", "1", "y"), {}) == "kept apart by the ledger"
+
+
+def test_who_is_left_out_is_told_what_would_keep_them(tables: Tables) -> None:
+    views = [replace(view, person=1) for view in tables.views if view.clip_id == "first"]
+    left_out = Tables(tables.workspace)
+    left_out.__dict__.update(views=[*tables.views, *views], clips=tables.clips)
+    text = _shown(left_out, "first-p1")
+    assert "person 1: left out by faces.keep: largest" in text
+    assert "faces.keep: all would keep them" in text
+
+
 def test_what_was_rejected_says_by_which_stage_and_why(tables: Tables) -> None:
-    assert "rejected by extract_faces (face): no_face" in _shown(tables, "nobody").replace("\n", " ")
+    assert "extract_faces (face) no_face" in _shown(tables, "nobody").replace("\n", " ")
 
 
 def test_an_unknown_name_is_answered_with_what_is_near(tables: Tables) -> None:
@@ -149,7 +176,7 @@ def test_without_the_cache_the_stored_faces_are_shown(tables: Tables, tmp_path: 
     own = tables.workspace
     cold = Tables(Workspace(own.root, own.home, own.params, tmp_path / "empty"))
     shown = pictures(cold, find(cold, "first"))
-    assert [picture.caption for picture in shown][:2] == ["first", "near: second"]
+    assert [picture.caption for picture in shown][:2] == ["first", "0.000 second"]
 
 
 @pytest.mark.skipif(find_spec("keras") is not None, reason="the extra mtcnn is installed")

@@ -99,6 +99,12 @@ class Faces(Section):
     crop_px: Annotated[int, Field(ge=64, le=1024)] = 256
     crop_margin: Annotated[float, Field(ge=0, le=2)] = 0.4
 
+    @model_validator(mode="after")
+    def _leaves_light(self) -> Faces:
+        if self.min_exposure > self.max_exposure:
+            raise ValueError(f"min_exposure must not be above max_exposure = {self.max_exposure}")
+        return self
+
 
 class Storage(Section):
     layout: Literal["folders", "shards"] = "folders"

@@ -6,17 +6,21 @@ screen.py shows it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from onscreen.errors import InputError
+from onscreen.cache import Item
+from onscreen.errors import InputError, WeightsError
 from onscreen.faces.clustering import Method, cluster
+from onscreen.ledger import LedgerRow, read_ledger
 from onscreen.records import Clip, Face, Identity, Reject, SplitRow, View
+from onscreen.stages.extract_faces import measurement_key
 from onscreen.store import read_table
 from onscreen.workspace import Workspace
 
@@ -55,6 +59,10 @@ class Tables:
         return _rows(self.workspace.splits / "splits.parquet", SplitRow)
 
     @cached_property
+    def ledger(self) -> dict[str, LedgerRow]:
+        return read_ledger(self.workspace.ledger)
+
+    @cached_property
     def rejects(self) -> list[Reject]:
         folders = (self.workspace.prepared, self.workspace.faces, self.workspace.identities, self.workspace.splits)
         return [row for folder in folders for row in _rows(folder / "rejects.parquet", Reject)]
@@ -66,13 +74,14 @@ def _rows(path: Path, record: type[Row]) -> list[Row]:
 
 @dataclass(frozen=True)
 class Subject:
-    """What was asked about. faces: kept ones. items: all names under which rejects speak of it."""
+    """What was asked about. faces: kept ones. items: all names under which rejects speak of it. person: number in the clip, of a face."""
 
     name: str
     kind: str
     clips: list[Clip]
     faces: list[Face]
     items: set[str]
+    person: int | None = None
 
     def rejects(self, tables: Tables) -> list[Reject]:
         return [row for row in tables.rejects if row.item in self.items]
@@ -81,9 +90,11 @@ class Subject:
 def find(tables: Tables, name: str) -> Subject:
     """The person, clip, face or file of that name.
 
-    name: an identity_id, a clip_id, a face_id or a path relative to data.raw. Raises InputError naming what is near to it.
+    name: an identity_id, also one from before a rename, a clip_id, a face_id or a video's path, also relative to data.raw. Raises
+    InputError naming what is near to it.
     """
-    people = {row.face_id for row in tables.identities if row.identity_id == name}
+    name = _source(tables.workspace.raw, name)
+    people = {row.face_id for row in tables.identities if name in (row.identity_id, row.ledger_id)}
     if people:
         faces = [face for face in tables.faces if face.face_id in people]
         own = {face.clip_id for face in faces}
@@ -97,22 +108,61 @@ def find(tables: Tables, name: str) -> Subject:
     return _face_or_file(tables, name)
 
 
+def _source(raw: Path, name: str) -> str:
+    """A path of a video as tables have it, relative to data.raw; any other name as it is."""
+    path = Path(name).absolute()
+    return path.relative_to(raw.absolute()).as_posix() if path.is_relative_to(raw.absolute()) and path != raw.absolute() else name
+
+
 def _face_or_file(tables: Tables, name: str) -> Subject:
     faces = [face for face in tables.faces if face.face_id == name]
     told = [
         row for row in tables.rejects if row.item == name or row.detail.startswith(f"{name}: ")
     ]  # a file's are called by clip_id
-    own = {face.clip_id for face in faces} or {_base(name)}
-    if faces or told:
+    clip_id, person = _parts(name)
+    seen = person is not None and any((view.clip_id, view.person) == (clip_id, person) for view in tables.views)
+    if faces or told or seen:
         items = {name, *(row.item for row in told)}
-        return Subject(name, "face" if faces else "reject", [clip for clip in tables.clips if clip.clip_id in own], faces, items)
+        clips = [clip for clip in tables.clips if clip.clip_id == clip_id]
+        return Subject(name, "face" if faces or seen else "reject", clips, faces, items, person)
     raise InputError(f"{name} is no clip, face, person or file here. {_nearest_names(tables, name)}")
 
 
 def _base(face_id: str) -> str:
     """The clip_id of a face_id."""
+    return _parts(face_id)[0]
+
+
+def _parts(face_id: str) -> tuple[str, int | None]:
+    """The clip_id of a face_id, and the person's number where it has one."""
     base, _, person = face_id.rpartition("-p")
-    return base if base and person.isdigit() else face_id
+    return (base, int(person)) if base and person.isdigit() else (face_id, None)
+
+
+def decided_by(own: Identity, other: Identity, ledger: Mapping[str, LedgerRow]) -> str:
+    """What makes two faces one person or two against what the embeddings alone give; "" where these decide."""
+    alike, same = own.cluster == other.cluster, own.identity_id == other.identity_id
+    if alike == same:
+        return ""
+    if not same:
+        return "split by hand" if own.group != other.group else "kept apart by the ledger"
+    known = {ledger[row.face_key].identity_id for row in (own, other) if row.face_key in ledger}
+    return "kept together by the ledger" if len(known) == 1 and own.ledger_id == other.ledger_id else "merged by hand"
+
+
+def sampled_times(tables: Tables, clip: Clip) -> list[float]:
+    """When the clip's sampled frames are, in s; empty where the item cache does not hold its measurement."""
+    item = measurement(tables, clip)
+    return item.meta["frames"] if item else []
+
+
+def measurement(tables: Tables, clip: Clip) -> Item | None:
+    """What the item cache holds of a clip under the present settings."""
+    try:
+        found = tables.workspace.cache.get(measurement_key(tables.workspace.params.faces, clip))
+    except (WeightsError, PackageNotFoundError):  # a model or a detector that is not here made these faces elsewhere
+        return None
+    return found if isinstance(found, Item) else None
 
 
 def _nearest_names(tables: Tables, name: str) -> str:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import cv2
 import numpy as np
 from rich.text import Text
 
-from onscreen.cache import Item
-from onscreen.errors import CorruptTable, WeightsError
-from onscreen.inspection.evidence import Subject, Tables, neighbours
+from onscreen.errors import CorruptTable
+from onscreen.inspection.evidence import Subject, Tables, measurement, neighbours
 from onscreen.naming import file_stem
 from onscreen.records import Clip
-from onscreen.stages.extract_faces import measurement_key
 from onscreen.storage import Stored
 from onscreen.store import atomic_path
 
@@ -39,18 +36,20 @@ def pictures(tables: Tables, subject: Subject) -> list[Picture]:
     found = [picture for clip in subject.clips for picture in _views(tables, subject, clip)] if subject.kind != "person" else []
     stored = Stored(tables.workspace.faces)
     faces = [] if found else subject.faces[: _PICTURES - 6]
-    near = [other.face for other in neighbours(tables, subject.faces[0])] if subject.faces else []
-    for face in [*faces, *(other for other in near if other not in faces)]:
+    near = {other.face.face_id: other for other in (neighbours(tables, subject.faces[0]) if subject.faces else [])}
+    shown = {face.face_id for face in faces}
+    for face in [*faces, *(other.face for name, other in near.items() if name not in shown)]:
         image = _decoded(np.frombuffer(stored.read(face.image), np.uint8))
-        found.append(Picture(face.face_id if face in subject.faces else f"near: {face.face_id}", image))
+        caption = face.face_id if face.face_id in shown else f"{near[face.face_id].distance:.3f} {face.face_id}"
+        found.append(Picture(caption, image))
     return found[:_PICTURES]
 
 
 def _views(tables: Tables, subject: Subject, clip: Clip) -> Iterator[Picture]:
-    item = _measured(tables, clip)
+    item = measurement(tables, clip)
     if item is None:
         return
-    people = {face.person for face in subject.faces} if subject.kind == "face" else None
+    people = {subject.person or 0} if subject.kind == "face" else None
     for view in sorted(
         (view for view in tables.views if view.clip_id == clip.clip_id), key=lambda view: (view.person, view.frame)
     ):
@@ -60,15 +59,6 @@ def _views(tables: Tables, subject: Subject, clip: Clip) -> Iterator[Picture]:
             if measured["frame"] == view.frame and tuple(measured["box"]) == view.box:
                 caption = f"person {view.person}  {view.time_s:.2f} s"
                 yield Picture(caption, _decoded(item.arrays[f"crop_{number}"]), view.pooled)
-
-
-def _measured(tables: Tables, clip: Clip) -> Item | None:
-    """What the item cache holds of a clip under the present settings."""
-    try:
-        found = tables.workspace.cache.get(measurement_key(tables.workspace.params.faces, clip))
-    except (WeightsError, PackageNotFoundError):  # a model or a package that is unknown here made these faces elsewhere
-        return None
-    return found if isinstance(found, Item) else None
 
 
 def _decoded(data: np.ndarray) -> np.ndarray:

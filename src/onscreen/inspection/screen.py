@@ -12,9 +12,9 @@ from rich.text import Text
 
 from onscreen.config import Faces
 from onscreen.faces.limits import LIMITS, Limit, views_needed
-from onscreen.inspection.evidence import LINKED, Border, Subject, Tables, borders, neighbours
+from onscreen.inspection.evidence import LINKED, Border, Subject, Tables, borders, decided_by, neighbours, sampled_times
 from onscreen.inspection.turns import Turn, face_turns, verdict
-from onscreen.records import Face, Reject, View
+from onscreen.records import Face, Identity, Reject, View
 from onscreen.stages.dedupe import threshold_of
 
 _VIEWS, _FACES = 6, 12  # rows shown at most
@@ -43,9 +43,7 @@ def _title(subject: Subject) -> RenderableType:
 
 def _reject(row: Reject) -> RenderableType:
     numbers = "  ".join(f"{name} {value:.4g}" for name, value in row.numbers.items())
-    return Text(
-        f"{row.item}: rejected by {row.stage} ({row.scope}): {row.code}, {row.detail}  {numbers}".rstrip(), style="yellow"
-    )
+    return Text(f"{row.item}: {row.stage} ({row.scope}) {row.code}: {row.detail}  {numbers}".rstrip(), style="yellow")
 
 
 def _faces(tables: Tables, subject: Subject) -> Iterator[RenderableType]:
@@ -66,22 +64,22 @@ def _people(tables: Tables, subject: Subject) -> Iterator[RenderableType]:
     clips = {clip.clip_id for clip in subject.clips}
     views = [view for view in tables.views if view.clip_id in clips]
     if subject.kind == "face":
-        own = {(face.clip_id, face.person) for face in subject.faces}
-        views = [view for view in views if _person_of(view) in own]
-    for _, of_person in groupby(sorted(views, key=_person_of), key=_person_of):
-        yield from _measured(tables.workspace.params.faces, sorted(of_person, key=lambda view: view.frame))
+        views = [view for view in views if view.person == (subject.person or 0)]
+    times = {clip.clip_id: sampled_times(tables, clip) for clip in subject.clips}
+    for (clip_id, _), of_person in groupby(sorted(views, key=_person_of), key=_person_of):
+        yield from _measured(tables.workspace.params.faces, sorted(of_person, key=lambda view: view.frame), times[clip_id])
 
 
 def _person_of(view: View) -> tuple[str, int]:
     return view.clip_id, view.person
 
 
-def _measured(params: Faces, views: list[View]) -> Iterator[RenderableType]:
-    """What was measured in each frame, what is asked of it, and what would turn the verdict."""
+def _measured(params: Faces, views: list[View], times: Sequence[float]) -> Iterator[RenderableType]:
+    """What was measured in each frame, what is asked of it, and what would turn the verdict. times: of all frames, where known."""
     frames = views[0].frames
     code = verdict(params, views, frames)
     turns = face_turns(params, views, frames)
-    yield _heading(params, views, code, turns)
+    yield _heading(params, views, code, turns).append(_without(views, times), "not bold")
     then = {turn.param: _number(turn.then) for turn in turns}
     shown = views[:_VIEWS]
     columns = (f"{view.time_s:.2f}" for view in shown)
@@ -91,23 +89,33 @@ def _measured(params: Faces, views: list[View]) -> Iterator[RenderableType]:
         values = [_marked(limit, float(getattr(view, limit.measure)), asked) for view in shown]
         sign = ">=" if limit.least else "<="
         table.add_row(limit.param, *values, f"{sign} {_number(asked)}", then.get(limit.param, "-"))
+    share = f">= {_number(params.min_presence)}"
+    table.add_row("min_presence", _short(len(views) / frames), *[""] * (len(shown) - 1), share, then.get("min_presence", "-"))
     table.add_row("quality", *(f"{view.quality:.2f}" for view in shown), "", "")
     table.add_row("pooled", *("yes" if view.pooled else "no" for view in shown), "", "")
     yield table
 
 
-def _heading(params: Faces, views: Sequence[View], code: str, turns: Sequence[Turn]) -> RenderableType:
+def _heading(params: Faces, views: Sequence[View], code: str, turns: Sequence[Turn]) -> Text:
     first = views[0]
-    text = Text(f"\n{first.clip_id}, person {first.person}: {'rejected, ' + code if code else 'kept'}", style="bold")
-    text.append(
-        f". In {len(views)} of {first.frames} frames, min_presence asks for {views_needed(params, first.frames)}.", "not bold"
-    )
-    if first.person and params.keep == "largest":
-        text.append(" faces.keep: largest leaves this person out.", "not bold")
+    left_out = first.person > 0 and params.keep == "largest"
+    state = f"rejected, {code}" if code else "kept by the thresholds"
+    text = Text(f"\n{first.clip_id}, person {first.person}: {'left out by faces.keep: largest' if left_out else state}", "bold")
+    asked = views_needed(params, first.frames)
+    text.append(f". In {len(views)} of {first.frames} frames, min_presence asks for {asked}.", "not bold")
+    if left_out and not code:
+        return text.append("\nfaces.keep: all would keep them.", "not bold italic")
     change = "No single threshold turns this."
     if turns:
-        change = f"Smallest change that turns it: faces.{turns[0].param} {_number(turns[0].now)} -> {_number(turns[0].then)}."
+        change = f"Smallest change that turns it: faces.{turns[0].param} {_number(turns[0].now)} -> {_number(turns[0].then)}"
+        change += ", and faces.keep: all." if left_out else "."
     return text.append(f"\n{change}", "not bold italic")
+
+
+def _without(views: Sequence[View], times: Sequence[float]) -> str:
+    seen = {view.frame for view in views}
+    missing = [f"{time_s:.2f}" for frame, time_s in enumerate(times) if frame not in seen]
+    return f"\nNot found at {', '.join(missing)} s." if missing else ""
 
 
 def _marked(limit: Limit, value: float, asked: float) -> Text:
@@ -115,20 +123,35 @@ def _marked(limit: Limit, value: float, asked: float) -> Text:
 
 
 def _who_is_near(tables: Tables, face: Face) -> Iterator[RenderableType]:
-    near = neighbours(tables, face)
-    if not near or not tables.identities:
+    rows = {row.face_id: row for row in tables.identities}
+    near, own = neighbours(tables, face), rows.get(face.face_id)
+    if own is None:
         return
     params = tables.workspace.params
     threshold = threshold_of(params.dedupe, params.faces, tables.faces)
-    own = next((row.identity_id for row in tables.identities if row.face_id == face.face_id), "")
-    yield Text(f"\nNearest to {face.face_id} ({own}), threshold {threshold:.4f}", style="bold")
-    table = _table("face", "distance", "person")
+    side = next((" ".join([row.split, row.reason]).strip() for row in tables.splits if row.face_id == face.face_id), "none yet")
+    yield Text(f"\n{face.face_id} is {own.identity_id}, side: {side}. Nearest, threshold {threshold:.4f}:", style="bold")
+    table = _table("face", "distance", "person", "decided by")
     for other in near:
-        style = "green" if other.identity_id == own else ""
-        same = "the same" if other.identity_id == own else other.identity_id
-        table.add_row(other.face.face_id, f"{other.distance:.4f}", same, style=style)
+        row = rows.get(other.face.face_id)
+        style = "green" if row and row.identity_id == own.identity_id else ""
+        same = "rejected" if row is None else "the same" if style else row.identity_id
+        by = "" if row is None else decided_by(own, row, tables.ledger) or "threshold"
+        table.add_row(other.face.face_id, f"{other.distance:.4f}", same, by, style=style)
     yield table
-    yield Text(_changes(borders(tables.faces, face, threshold, params.dedupe.method), threshold), style="italic")
+    told = _changes(borders(tables.faces, face, threshold, params.dedupe.method), threshold)
+    if beyond := _beyond_the_threshold(tables, own):
+        told = f"{beyond} By the embeddings alone:\n{told}"
+    yield Text(told, style="italic")
+
+
+def _beyond_the_threshold(tables: Tables, own: Identity) -> str:
+    """Whom a person's corrections or the ledger put with a face, or part it from."""
+    others: dict[str, list[str]] = {}
+    for row in tables.identities:
+        if by := decided_by(own, row, tables.ledger):
+            others.setdefault(by, []).append(row.face_id)
+    return " ".join(f"{by.capitalize()}: {_some(names)}." for by, names in sorted(others.items()))
 
 
 def _changes(found: list[Border] | None, threshold: float) -> str:
