@@ -95,6 +95,9 @@ def test_names_and_details_are_text_never_markup(tmp_path: Path) -> None:
     text = (workspace.reports / "report.html").read_text()
     assert "<script" not in text
     assert "&lt;script&gt;" in text
+    assert "Sample clips" not in text
+    write_report(workspace.root, {"status": "ok", "face_voice": null, "hq": null}, {}, sample=True)
+    assert "Sample clips of people who do not exist" in (workspace.reports / "report.html").read_text()
 
 
 def test_data_are_counted_by_side_and_by_person(tmp_path: Path) -> None:

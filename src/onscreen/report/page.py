@@ -59,24 +59,33 @@ class Row:
     reason: str
 
 
-def write_report(root: Path, metrics: Mapping[str, Any], curves: Mapping[str, Curves], left_out: Sequence[Reject] = ()) -> None:
+def write_report(
+    root: Path,
+    metrics: Mapping[str, Any],
+    curves: Mapping[str, Curves],
+    left_out: Sequence[Reject] = (),
+    *,
+    sample: bool = False,
+) -> None:
     """Write root/reports/report.html from the tables of root/data, the models of root/models and these metrics.
 
-    left_out: of the test.
+    left_out: of the test. sample: whether sample clips are in the data; then the page says what scores on them mean.
     """
-    page = render(read_data(root, left_out), [_model(root, name, metrics[name], curves.get(name)) for name in TITLES], metrics)
+    models = [_model(root, name, metrics[name], curves.get(name)) for name in TITLES]
+    page = render(read_data(root, left_out), models, metrics, sample)
     with atomic_path(root / "reports" / "report.html") as path:
         path.write_text(page, encoding="utf-8")
 
 
-def render(data: Data, models: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any]) -> str:
+def render(data: Data, models: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any], sample: bool) -> str:
     """The page as HTML."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("onscreen", "report")
     page = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = page.get_template("page.html.jinja")
-    return template.render(data=data, models=models, status=metrics["status"], shown=data.people[:MOST_PEOPLE], scope_of=SCOPES)
+    people = data.people[:MOST_PEOPLE]
+    return template.render(data=data, models=models, status=metrics["status"], shown=people, scope_of=SCOPES, sample=sample)
 
 
 SCOPES = {

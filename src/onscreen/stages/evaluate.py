@@ -101,7 +101,8 @@ def main(workspace: Workspace) -> None:
     metrics = {"status": status, **figures}
     workspace.write_metrics(STAGE, metrics)
     _write_plots(workspace.plots(STAGE), figures, curves)
-    write_report(workspace.root, metrics, curves, [row for one in scores.values() for row in one.rejects])
+    left_out = [row for one in scores.values() for row in one.rejects]
+    write_report(workspace.root, metrics, curves, left_out, sample=(workspace.raw / "sample.json").is_file())
 
 
 def _score(workspace: Workspace, name: str) -> Scores:
