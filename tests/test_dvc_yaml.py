@@ -60,6 +60,10 @@ def test_params_are_checked_again_when_the_code_that_knows_thresholds_changes():
     assert {path.relative_to(REPO).as_posix() for path in knows} <= set(YAML_STAGES["check"]["deps"])
 
 
+def test_corrections_of_identities_are_checked_again_when_they_change():
+    assert {"data/identity_overrides.yaml", "src/onscreen/overrides.py"} <= set(YAML_STAGES["check"]["deps"])
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_has_a_description_metrics_and_plots(stage):
     entry = YAML_STAGES[stage]

@@ -43,8 +43,13 @@ def test_names_that_look_like_numbers_or_dates_are_text(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("joined: [[a, b]]", ["joined is not a section", "merge, split, reject, rename"]),
-        ("merge: [a, b]", ["merge.0", '"a"', "array"]),
-        ("merge: [[a]]", ["merge.0", "at least 2"]),
+        ("merge: [a, b]", ["merge.0", '"a"', "a list of 2 faces or more"]),
+        ("merge: [[a]]", ['merge.0 = ["a"]: must be a list of 2 faces or more']),
+        ("merge: a", ["a list of lists of faces"]),
+        ("reject: talk_1", ['reject = "talk_1": must be a list of faces']),
+        ("rename: [a]", ['rename = ["a"]: must be lines of the form identity_id: new id']),
+        ("rename: {a: [x]}", ["rename.a", "must be a new id"]),
+        ("rename: {'': a}", ["rename: an identity_id is empty"]),
         ("split: [[]]\nreject: ['']", ["split.0", "reject.0"]),
         ("rename: {id_1: Anna Miller}", ["rename.id_1", "'Anna Miller'", "letters, digits"]),
         ("rename: {id_1: a, id_1: b}", ["not readable as YAML", "duplicate"]),
@@ -60,6 +65,12 @@ def test_a_wrong_line_is_named(tmp_path: Path, text: str, words: list[str]) -> N
     with pytest.raises(ConfigError) as error:
         read_overrides(path)
     assert [word for word in ["overrides.yaml", *words] if word not in str(error.value)] == []
+
+
+def test_a_list_is_not_called_too_short_because_an_entry_is_wrong() -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_overrides({"merge": [["a", ["b"]]]}, "o")
+    assert str(error.value) == 'o: merge.0.1 = ["b"]: must be the name of a face: a face_id or a key, not empty'
 
 
 def test_all_contradictions_are_named_at_once() -> None:

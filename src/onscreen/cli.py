@@ -16,6 +16,7 @@ import onscreen
 from onscreen.console import console, log, set_up_logging
 from onscreen.errors import ConfigError, OnscreenError, WeightsError
 from onscreen.guide.commands import app as faces_app
+from onscreen.help import Group
 
 STAGES = {
     "prepare": "Find and probe every video, cut long ones, decode the sound, measure speech.",
@@ -29,7 +30,14 @@ STAGES = {
     "evaluate": "Score both models on people they have never seen and write the report.",
 }
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=onscreen.__doc__)
+app = typer.Typer(
+    cls=Group,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help=onscreen.__doc__,
+)
 
 
 @app.callback(invoke_without_command=True)
@@ -52,7 +60,7 @@ for _stage, _help in STAGES.items():
     app.command(_stage, help=_help, rich_help_panel="Stages")(_stage_command(_stage))
 
 
-ledger_app = typer.Typer(no_args_is_help=True, help="The memory of who is who and on which side (data/ledger.csv).")
+ledger_app = typer.Typer(cls=Group, no_args_is_help=True, help="The memory of who is who and on which side (data/ledger.csv).")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(faces_app, name="faces")
 
@@ -186,8 +194,11 @@ def sweep(param: Annotated[str, typer.Argument(help="dedupe.threshold")]) -> Non
 def check() -> None:
     """Check params.yaml: every key, type and range, that the folder of data.raw is there, and that dedupe.threshold is known.
 
+    data/identity_overrides.yaml is checked too, where it exists: its sections and the form of every name in them.
+
     Models of faces.detector and faces.embedder that no stage fetches are told when they are not here.
     """
+    from onscreen.overrides import read_overrides
     from onscreen.stages.dedupe import threshold_of
     from onscreen.stages.extract_faces import require_named
     from onscreen.store import write_json
@@ -196,15 +207,17 @@ def check() -> None:
     workspace = Workspace.open()
     workspace.require_raw()
     threshold_of(workspace.params.dedupe, workspace.params.faces, [])
+    read_overrides(workspace.overrides)
     try:
         require_named(workspace.params.faces)
     except (ConfigError, WeightsError) as error:  # no error: with the faces made, or pulled, nothing may need the models
         log.warning("extract_faces cannot run here: %s", error)
     write_json(workspace.reports / "params_checked.json", {"params.yaml": "valid"})
-    console.print("params.yaml is valid")
+    checked = ["params.yaml", *(["data/identity_overrides.yaml"] if workspace.overrides.exists() else [])]
+    console.print(f"{' and '.join(checked)} {'is' if len(checked) == 1 else 'are'} valid", highlight=False)
 
 
-weights_app = typer.Typer(no_args_is_help=True, help="Model files: what there is, and fetching what is missing.")
+weights_app = typer.Typer(cls=Group, no_args_is_help=True, help="Model files: what there is, and fetching what is missing.")
 app.add_typer(weights_app, name="weights")
 
 

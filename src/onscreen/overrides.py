@@ -78,19 +78,43 @@ def parse_overrides(data: Any, name: str) -> Overrides:
     try:
         return Overrides.model_validate_json(json.dumps(data if data is not None else {}))
     except ValidationError as error:
-        lines = [f"{name}: {_explain(dict(item))}" for item in error.errors()]
+        errors: list[dict[str, Any]] = [dict(item) for item in error.errors()]
+        inner = [item for item in errors if not any(_is_within(item["loc"], other["loc"]) for other in errors)]
+        lines = [f"{name}: {_explain(item)}" for item in inner]
         raise ConfigError("\n".join(dict.fromkeys(lines))) from error
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{name}: holds a value that it cannot have: {error}") from error
 
 
+def _is_within(outer: tuple[str | int, ...], inner: tuple[str | int, ...]) -> bool:
+    """Whether the second place lies in the first: a list whose entry is wrong is told to be too short as well."""
+    return len(inner) > len(outer) and inner[: len(outer)] == outer
+
+
 def _explain(item: dict[str, Any]) -> str:
+    if item["loc"][-1:] == ("[key]",):
+        return "rename: an identity_id is empty"
     where = ".".join(str(part) for part in item["loc"]) or "the file"
     if item["type"] == "extra_forbidden":
         return f"{where} is not a section. Known here: {', '.join(Overrides.model_fields)}"
     if item["type"] == "string_pattern_mismatch":
         return f"{where} = {item['input']!r}: an id has up to 64 letters, digits, _ . - and begins with a letter or a digit"
-    return f"{where} = {json.dumps(item['input'], ensure_ascii=False)}: {item['msg']}"
+    return f"{where} = {json.dumps(item['input'], ensure_ascii=False)}: must be {_allowed(item['loc'])}"
+
+
+def _allowed(where: tuple[str | int, ...]) -> str:
+    """What may stand at a place of the file, for a person. where: section, then the number of a list or a name below it."""
+    if not where:
+        return f"sections: {', '.join(Overrides.model_fields)}"
+    section, depth = where[0], len(where)
+    lists = {"merge": "a list of 2 faces or more", "split": "a list of 1 face or more"}
+    if section in lists and depth < 3:
+        return lists[section] if depth == 2 else f"a list of lists of faces, each {lists[section]}"
+    if section == "reject" and depth == 1:
+        return "a list of faces"
+    if section == "rename":
+        return "lines of the form identity_id: new id" if depth == 1 else "a new id, as text"
+    return "the name of a face: a face_id or a key, not empty"
 
 
 def resolve(overrides: Overrides, faces: Sequence[Face], ledger: Mapping[str, LedgerRow], name: str) -> Corrections:
