@@ -204,6 +204,23 @@ def test_a_file_that_the_command_did_not_write_is_never_replaced(
     assert names(tmp_path / "de") == set()
 
 
+@pytest.mark.parametrize("taken", ["output_dir", "dedupe_dir", "representative_dir"])
+def test_a_folder_of_other_videos_is_not_filled(
+    taken: str, videos: Path, extracted: Path, tmp_path: Path, command: Command
+) -> None:
+    (tmp_path / taken).mkdir()
+    (tmp_path / taken / "holiday.mov").write_bytes(b"mine")
+    if taken == "output_dir":
+        ended = command("extract", dataset_path=videos, output_dir=tmp_path / taken)
+    else:
+        places = {name: tmp_path / name for name in ("dedupe_dir", "representative_dir")}
+        ended = command("dedupe", faces_dir=extracted, **places)
+    assert ended.code == 2
+    assert f"--{taken}" in ended.err
+    assert "holiday.mov" in ended.err
+    assert contents(tmp_path / taken) == {"holiday.mov": b"mine"}
+
+
 def test_a_folder_is_filled_by_one_run_at_a_time(videos: Path, tmp_path: Path, command: Command) -> None:
     (tmp_path / "out" / ".onscreen").mkdir(parents=True)
     with FileLock(tmp_path / "out" / ".onscreen" / ".lock"):
@@ -312,6 +329,12 @@ def test_any_kind_of_photo_is_read_and_what_is_none_is_named(tmp_path: Path, com
         "text": "not_an_image",
         "half": "truncated",
     }
+    details = {row.item: row.detail for row in read_table(tmp_path / "de" / "rejects.parquet", Reject)}
+    assert all(any(f"{item}{ending}" in text for ending in (".jpg", ".gif")) for item, text in details.items()), details
+    counted = {
+        row.split()[1]: int(row.split()[-2]) for row in ended.out.replace("pictures in ", "in_").splitlines() if "│" in row
+    }
+    assert (counted["pictures"], counted["in_groups"], counted["in_none"]) == (12, 7, 5)
     woman = {"plain.png", "ink", "sixteen bit", "alpha", "40 megapixels"}
     assert grouping(tmp_path / "de") >= {frozenset({"other__plain", "tight"})}
     assert {name for group in grouping(tmp_path / "de") for name in group} == {"plain", "other__plain", "tight"} | woman - {
@@ -395,7 +418,7 @@ def test_a_model_that_is_missing_is_told_before_any_video_is_opened(
 ) -> None:
     monkeypatch.setenv("ONSCREEN_HOME", str(tmp_path / "home"))
     ended = command("extract", dataset_path=videos, output_dir=tmp_path / "faces", detector_backend="yunet")
-    assert ended.code == 1
+    assert ended.code == 2, "1 would say that some videos gave a picture"
     assert "onscreen weights pull opencv_yunet" in ended.err
     assert "videos" not in ended.err.replace(str(videos), "")
 
@@ -409,3 +432,23 @@ def test_check_tells_of_a_model_that_only_a_person_fetches(
     monkeypatch.setenv("ONSCREEN_HOME", str(tmp_path))
     assert CliRunner().invoke(cli.app, ["check"]).exit_code == 0
     assert "onscreen weights pull opencv_yunet" in caplog.text
+
+
+def test_check_reads_the_corrections_of_identities_where_there_are_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "params.yaml").write_text("data: {raw: videos}\n")
+    for folder in ("videos", "data"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path)
+    corrections = tmp_path / "data" / "identity_overrides.yaml"
+    corrections.write_text("merge: [[talk_1, talk_2]]\n")
+    good = CliRunner().invoke(cli.app, ["check"])
+    assert good.exit_code == 0
+    assert "params.yaml and data/identity_overrides.yaml are valid" in good.stderr
+    corrections.write_text("reject: talk_1\n")
+    monkeypatch.setattr(sys, "argv", ["onscreen", "check"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert 'reject = "talk_1": must be a list of faces' in capfd.readouterr().err

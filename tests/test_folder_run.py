@@ -83,6 +83,14 @@ def test_a_file_that_onscreen_did_not_write_is_never_replaced(videos: Path, outp
         _run(videos, tmp_path)
 
 
+def test_a_folder_of_other_videos_is_not_filled(videos: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "holiday.mp4").write_bytes(b"mine")
+    with pytest.raises(InputError, match=r"holiday\.mp4"):
+        _run(videos, tmp_path)
+    assert not (tmp_path / "extracted_faces").exists()
+
+
 def test_an_output_inside_the_input_does_not_feed_on_itself(tmp_path: Path) -> None:
     portrait_video(tmp_path / "one.mp4", 0)
     assert _run(tmp_path, tmp_path / "result") == _run(tmp_path, tmp_path / "result")
@@ -124,7 +132,10 @@ def test_the_command_tells_what_it_found_and_its_exit_code(videos: Path, output:
     assert good.returncode == 0, good.stderr
     assert "identities" in good.stdout
     (tmp_path / "empty").mkdir()
-    for source in ("empty", "missing"):
+    for source, said in {"empty": "holds no video", "missing": "there is no such folder"}.items():
         bad = _command("--input", source, "--output", "out", cwd=tmp_path)
         assert bad.returncode == 2
+        assert f"--input {tmp_path / source}" in bad.stderr
+        assert said in bad.stderr
+        assert "data.raw" not in bad.stderr
         assert "Traceback" not in bad.stderr

@@ -27,6 +27,16 @@ def test_what_is_no_longer_due_is_removed_and_what_is_not_the_commands_own_stays
     assert (folder.path / "d.jpg").read_text() == "mine"
 
 
+def test_videos_below_are_seen_wherever_they_lie_but_for_the_input(tmp_path: Path) -> None:
+    folder = OwnFolder(tmp_path, "--output")
+    for name in ("a.mp4", "id1/b.MOV", "input/c.mp4", ".hidden/d.mp4", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert folder.videos(but=tmp_path / "input") == {"a.mp4", "id1/b.MOV"}
+    with pytest.raises(InputError, match=r"--output .*a\.mp4, id1/b\.MOV"):
+        folder.refuse_foreign(folder.videos(but=tmp_path / "input"))
+
+
 def test_a_manifest_that_somebody_else_wrote_deletes_nothing_outside_of_the_folder(tmp_path: Path) -> None:
     folder, outside = OwnFolder(tmp_path / "out", "--output"), tmp_path / "outside.txt"
     outside.write_text("mine")

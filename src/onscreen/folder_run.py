@@ -13,6 +13,7 @@ from pathlib import Path
 from onscreen.config import Params, load_params
 from onscreen.errors import InputError, NothingUsable
 from onscreen.ledger import write_ledger
+from onscreen.media.files import find_videos
 from onscreen.own_folder import OwnFolder
 from onscreen.records import Clip, Face, Identity, Reject
 from onscreen.store import atomic_folder, read_table, write_table
@@ -46,7 +47,7 @@ def run_folder(source: Path, output: Path, settings: Path) -> Outcome:
         raise InputError(f"--output {output}: must be a folder of its own, not the input")
     folder = OwnFolder(output, "--output")
     with folder.alone():
-        folder.refuse_foreign(_files(output))
+        folder.refuse_foreign(_files(output) | folder.videos(but=source))
         workspace = folder.workspace(source, load_params(settings) if settings.is_file() else Params())
         write_ledger(workspace.ledger, {})
         failure = _stages(workspace)
@@ -70,6 +71,7 @@ def _stages(workspace: Workspace) -> NothingUsable | None:
     """Run them. When prepare found videos and could use none, the others run on nothing, so that no old result stays behind."""
     from onscreen.stages import dedupe, extract_faces, prepare
 
+    _require_videos(workspace)
     extract_faces.require_models(workspace.params.faces)  # what is missing is told before any work
     clips = workspace.prepared / "clips.parquet"
     clips.unlink(missing_ok=True)
@@ -83,6 +85,17 @@ def _stages(workspace: Workspace) -> NothingUsable | None:
     extract_faces.main(workspace)
     dedupe.main(workspace)
     return failure
+
+
+def _require_videos(workspace: Workspace) -> None:
+    from onscreen.stages.prepare import what_else
+
+    known = workspace.params.data.video_extensions
+    found = find_videos(workspace.raw, known)
+    if not found.videos:
+        raise NothingUsable(
+            f"--input {workspace.raw} holds no video: none of {', '.join(known)} (data.video_extensions); it holds {what_else(found)}."
+        )
 
 
 def _place(workspace: Workspace, own: OwnFolder) -> Outcome:

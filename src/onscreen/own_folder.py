@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from onscreen.config import Params, Storage
 from onscreen.errors import InputError
+from onscreen.media.files import find_videos
 from onscreen.store import read_json, write_json
 from onscreen.workspace import Workspace
 
@@ -67,6 +68,12 @@ class OwnFolder:
     def claim(self, names: Iterable[str]) -> None:
         """Remember these paths, and no others, as written."""
         write_json(self.private / self.manifest, sorted(names))
+
+    def videos(self, but: Path) -> set[str]:
+        """Paths, relative to the folder, of the videos below it, but for those of the command's own input. No command writes any:
+        a folder that holds some is a collection, and pictures would be strewn into it."""
+        found = find_videos(self.path, Params().data.video_extensions).videos
+        return {name for name in found if not (self.path / name).is_relative_to(but)}
 
     def refuse_foreign(self, present: Iterable[str]) -> None:
         """Raises InputError when one of the present paths is not the command's own."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -11,16 +12,29 @@ from rich.console import Console
 from rich.table import Table
 
 from onscreen.console import console
+from onscreen.errors import OnscreenError
+from onscreen.help import Group
 
 PARAMS = Path("params.yaml")
 DETECTORS = "mediapipe, dlib, dlib_cnn, opencv, ssd, mtcnn, retinaface, retinaface_s, yunet"
 EMBEDDERS = "Dlib, Facenet, Facenet512, VGG-Face, OpenFace, DeepID, ArcFace, SFace, buffalo_l, buffalo_s"
 _OWN = "that of params.yaml in the current folder where there is one, else"
 
-app = typer.Typer(no_args_is_help=True, help="Faces of any folder, with the guide's commands and file names.")
+app = typer.Typer(cls=Group, no_args_is_help=True, help="Faces of any folder, with the guide's commands and file names.")
+
+
+@contextmanager
+def _errors_exit_with_2() -> Iterator[None]:
+    """Of these commands, 1 says that some items gave nothing, so no error may end in it."""
+    try:
+        yield
+    except OnscreenError as error:
+        error.exit_code = 2
+        raise
 
 
 @app.command()
+@_errors_exit_with_2()
 def extract(
     dataset_path: Annotated[Path, typer.Option("--dataset_path", help="folder of videos, read with its subfolders")],
     output_dir: Annotated[
@@ -33,7 +47,8 @@ def extract(
         bool, typer.Option("--align_faces/--no-align_faces", help="turn pictures so that the eyes lie level")
     ] = True,
     video_extensions: Annotated[
-        list[str], typer.Option("--video_extensions", help='several by commas ("*.mp4,*.mov") or by repeating the option')
+        list[str],
+        typer.Option("--video_extensions", metavar="<str>", help='several by commas ("*.mp4,*.mov") or by repeating the option'),
     ] = ["*.mp4"],  # noqa: B006  # typer copies it
     enforce_detection: Annotated[
         bool,
@@ -46,7 +61,8 @@ def extract(
 ) -> None:
     """Write one picture of the main person's face for every video.
 
-    Exit codes: 0 every video gave one; 1 some gave none (0 with --no-enforce_detection); 2 none did, or an option is wrong.
+    Exit codes: 0 every video gave one; 1 some gave none (0 without enforcement); 2 none did, an option is wrong or a model is
+    missing.
     """
     from onscreen.guide import extract as work
     from onscreen.guide.options import extensions, one_of, params_of
@@ -66,6 +82,7 @@ def extract(
 
 
 @app.command()
+@_errors_exit_with_2()
 def dedupe(
     faces_dir: Annotated[Path, typer.Option("--faces_dir", help="folder of face pictures, read with its subfolders")],
     dedupe_dir: Annotated[
@@ -82,7 +99,7 @@ def dedupe(
     """Group face pictures by person: copies under the guide's names.
 
     Exit codes: 0 every picture is in a group; 1 some are not, because no face was found in them or they cannot be read; 2 none is,
-    or an option is wrong.
+    an option is wrong or a model is missing.
     """
     from onscreen.guide import dedupe as work
     from onscreen.guide.options import one_of, params_of
@@ -93,7 +110,12 @@ def dedupe(
     outcome = work.dedupe(places, params_of(PARAMS), model, checked(threshold))
     _print_table(
         dedupe_dir,
-        {"pictures": outcome.pictures, "people": outcome.identities, "pictures in no group": outcome.without},
+        {
+            "pictures": outcome.pictures,
+            "pictures in groups": outcome.grouped,
+            "pictures in none": outcome.without,
+            "people": outcome.identities,
+        },
         outcome.rejects,
     )
     source = "what faces extract measured" if outcome.measured_before else "the pictures alone"

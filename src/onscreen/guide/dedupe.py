@@ -47,19 +47,23 @@ class Places:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it. without: pictures that are in no group. measured_before: embeddings are those of `faces extract`.
-
-    threshold: the cosine distance in force. rejects: rows by code.
+    """What came of it. pictures: all that were given. grouped: those in a group. measured_before: embeddings are those of
+    `faces extract`. threshold: the cosine distance in force. rejects: rows by code.
     """
 
     pictures: int
+    grouped: int
     identities: int
-    without: int
     measured_before: bool
     embedder: str
     method: str
     threshold: float
     rejects: dict[str, int]
+
+    @property
+    def without(self) -> int:
+        """Pictures that are in no group."""
+        return self.pictures - self.grouped
 
 
 @dataclass(frozen=True)
@@ -88,10 +92,11 @@ def dedupe(places: Places, params: Params, model: str | None, threshold: Literal
     beside = OwnFolder(places.representatives, "--representative_dir", MANIFEST)
     with own.alone(), beside.alone():
         for folder in (own, beside):
-            folder.refuse_foreign(results_in(folder.path))
+            folder.refuse_foreign(results_in(folder.path) | folder.videos(but=places.faces))
         workspace = own.workspace(places.faces, params)
-        seen = _seen(workspace, _pictures(places))
-        outcome = _fill(own, beside, workspace, seen)
+        found = _pictures(places)
+        seen = _seen(workspace, found)
+        outcome = _fill(own, beside, workspace, seen, len(found.videos))
     if not seen.faces:
         reasons = ", ".join(f"{count} {code}" for code, count in outcome.rejects.items())
         raise NothingUsable(f"no face in {places.faces} ({reasons}). Each reason is in {places.dedupe / 'rejects.parquet'}")
@@ -194,11 +199,11 @@ def _clip(source: Source) -> Clip:
     )
 
 
-def _fill(own: OwnFolder, beside: OwnFolder, workspace: Workspace, seen: _Seen) -> Outcome:
+def _fill(own: OwnFolder, beside: OwnFolder, workspace: Workspace, seen: _Seen, pictures: int) -> Outcome:
     settings = workspace.params.dedupe
     threshold = stage.threshold_of(settings, seen.made_with, seen.faces)
     found = list(stage.run(settings, threshold, seen.faces, {}))
-    rejects = [*seen.rejects, *(row for row in found if isinstance(row, Reject))]
+    rejects = [_told(row, seen, workspace.raw) for row in (*seen.rejects, *(row for row in found if isinstance(row, Reject)))]
     rows = [_named(row, seen.images[row.face_id]) for row in found if isinstance(row, Identity)]
     with ExitStack() as stack:
         deduped, representatives = (stack.enter_context(folder.filling()) for folder in (own, beside))
@@ -209,9 +214,15 @@ def _fill(own: OwnFolder, beside: OwnFolder, workspace: Workspace, seen: _Seen) 
         write_table(deduped / "identities.parquet", Identity, rows)
         write_table(deduped / "rejects.parquet", Reject, rejects)
     people = len({row.identity_id for row in rows})
-    without = len({row.item for row in rejects} - {row.clip_id for row in rows})
     embedder, before = seen.made_with.embedder, seen.measured_before
-    return Outcome(len(rows), people, without, before, embedder, settings.method, threshold, counts(rejects))
+    return Outcome(pictures, len(rows), people, before, embedder, settings.method, threshold, counts(rejects))
+
+
+def _told(row: Reject, seen: _Seen, raw: Path) -> Reject:
+    """The row with its picture's name in the detail: an id may leave out the ending and the folder."""
+    path = seen.images.get(row.item)
+    name = path.relative_to(raw).as_posix() if path else ""
+    return row if name in row.detail else replace(row, detail=f"{name}: {row.detail}")
 
 
 def _named(row: Identity, picture: Path) -> Identity:

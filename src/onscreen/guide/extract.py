@@ -69,7 +69,7 @@ def extract(source: Path, output: Path, params: Params, options: Options) -> Out
         raise InputError(f"--output_dir {output}: must be a folder of its own, not the one of the videos")
     folder = OwnFolder(output, "--output_dir", MANIFEST)
     with folder.alone():
-        folder.refuse_foreign(results_in(output))
+        folder.refuse_foreign(results_in(output) | folder.videos(but=source))
         outcome = _fill(folder, folder.workspace(source, _settings(params, options)), options)
     if not outcome.pictures:
         reasons = ", ".join(f"{count} {code}" for code, count in outcome.rejects.items())
