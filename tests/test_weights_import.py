@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from onscreen import weights
-from onscreen.errors import InputError
+from onscreen.errors import InputError, WeightsError
 from onscreen.weights_import import import_folder
 from weights_cases import MODEL, sha256, use_catalogue
 
@@ -140,15 +140,28 @@ def test_a_zip_that_was_cut_off_is_named_and_fails_when_the_catalogue_knows_it(b
 
 def test_packages_are_left_alone(brought: Path) -> None:
     put(brought, {"weights.toml": b""})
+    put(brought, {"k.onnx": MODEL})
     result = import_folder(brought)
     assert "weights.toml" not in {file for _, file, _ in result.taken}
     assert "packaged" not in {name for name, _ in result.missing}
 
 
-def test_an_empty_folder_leaves_all_missing_and_is_no_failure(brought: Path) -> None:
+def test_a_folder_without_a_model_file_is_an_error_that_names_what_could_be_there(brought: Path) -> None:
+    put(brought, {"holiday.jpg": b"photo"})
+    with pytest.raises(WeightsError, match="no model file found in") as error:
+        import_folder(brought)
+    assert all(name in str(error.value) for name in (str(brought), "k.onnx", "n.dat", "p.onnx"))
+    put(brought, {"holiday.zip": b"PK\x03\x04 and then nothing"})
+    assert import_folder(brought).failed
+
+
+def test_another_file_of_the_name_of_one_that_is_here_and_right_is_not_refused(brought: Path) -> None:
+    put(brought, {"k.onnx": MODEL})
+    import_folder(brought)
+    put(brought, {"k.onnx": OTHER})
     result = import_folder(brought)
-    assert result.missing == [("known", "k.onnx"), ("new", "n.dat"), ("pack", "p.onnx")]
-    assert not result.failed
+    assert (result.taken, result.refused, result.failed) == ([("known", "k.onnx", "was here already")], [], False)
+    assert weights.path_of("known", "k.onnx").read_bytes() == MODEL
 
 
 def test_a_folder_that_does_not_exist_is_named(brought: Path) -> None:

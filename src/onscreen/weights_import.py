@@ -68,12 +68,15 @@ class Imported:
 def import_folder(folder: Path) -> Imported:
     """Take the model files that lie anywhere below the folder, in zips and wheels too; each is checked, or pinned.
 
-    folder: may also be one file. Raises InputError when it does not exist.
+    folder: may also be one file. Raises InputError when it does not exist; WeightsError when nothing there has a model file's name.
     """
     if not folder.exists():
         raise InputError(f"{folder} does not exist. Name a folder that holds model files, or zips of them.")
     result = Imported()
     copies = _search(folder, result)
+    if not copies and not result.refused:
+        raise WeightsError(f"no model file found in {folder}. Files are known by their names: {', '.join(sorted(_wanted()))}")
+    result.failed |= not copies
     with alone():
         for entry in weights.catalogue().values():
             for file in entry.files if not entry.package else ():
@@ -83,7 +86,7 @@ def import_folder(folder: Path) -> Imported:
 
 def _search(folder: Path, result: Imported) -> dict[str, list[Copy]]:
     """file name -> its copies, those that lie openly first. An archive that cannot be read is refused."""
-    wanted = {file for entry in weights.catalogue().values() if not entry.package for file in entry.files}
+    wanted = _wanted()
     paths = [folder] if folder.is_file() else sorted(Path(top) / name for top, _, names in os.walk(folder) for name in names)
     found = [Copy(path) for path in paths if path.name in wanted]
     for path in paths:
@@ -100,11 +103,18 @@ def _search(folder: Path, result: Imported) -> dict[str, list[Copy]]:
     return copies
 
 
+def _wanted() -> set[str]:
+    return {file for entry in weights.catalogue().values() if not entry.package for file in entry.files}
+
+
 def _expected_archives() -> set[str]:
     return {url.rpartition("/")[2] for entry in weights.catalogue().values() for url in entry.zip}
 
 
 def _take(entry: Model, file: str, copies: Sequence[Copy], result: Imported) -> None:
+    if copies and entry.files[file].sha256 and weights.state(entry, file) == "right":  # so nobody waits for another file
+        result.taken.append((entry.name, file, "was here already"))
+        return
     right = _right_ones(entry, file, copies, result)
     if right and weights.state(entry, file) == "right":
         result.taken.append((entry.name, file, "was here already"))
