@@ -55,5 +55,5 @@ def require_mtcnn() -> None:
     if missing:
         raise ConfigError(
             f"faces.detector = mtcnn: {' and '.join(missing)} cannot be imported. "
-            "Run `pip install mtcnn==1.0.0 tensorflow-cpu` in this environment, or take another detector."
+            "Run `pip install -c constraints.txt '.[mtcnn]'` in onscreen's checkout, or take another detector."
         )
