@@ -45,6 +45,8 @@ class Workspace:
             return raw
         if raw.exists():
             raise InputError(f"data.raw = {named} is a file: {raw}. It must be a folder of videos.")
+        if named.startswith("~"):
+            raise InputError(f"data.raw = {named}: ~ is not expanded here. Write the whole path, beginning with /.")
         in_home = self.home / named
         if self.home != self.root and in_home.is_dir():
             raise InputError(
