@@ -18,7 +18,7 @@ from onscreen.faces.backends.scrfd import Scrfd
 POINTS = (8.0, 10.0, 24.0, 12.0, 16.0, 18.0, 10.0, 26.0, 22.0, 27.0)  # from the place: eyes, nose, mouth corners
 needs_mtcnn = pytest.mark.skipif(
     find_spec("mtcnn") is None or find_spec("tensorflow") is None,
-    reason="the extra mtcnn is not installed: pip install -c constraints.txt '.[mtcnn]'",
+    reason="the extra mtcnn is not installed: pip install -c constraints.txt mtcnn tensorflow-cpu",
 )
 
 
@@ -178,7 +178,7 @@ def test_mtcnn_finds_six_people_and_their_eyes() -> None:
 @pytest.mark.skipif(find_spec("mtcnn") is not None and find_spec("tensorflow") is not None, reason="mtcnn is installed")
 def test_mtcnn_without_its_packages_is_one_clear_error() -> None:
     for call in (lambda: detectors.require("mtcnn"), lambda: detectors.create("mtcnn", files_of(("mediapipe_face_mesh",)))):
-        with pytest.raises(ConfigError, match=r"pip install -c constraints\.txt '\.\[mtcnn\]'"):
+        with pytest.raises(ConfigError, match=r"pip install -c constraints\.txt mtcnn tensorflow-cpu"):
             call()
 
 

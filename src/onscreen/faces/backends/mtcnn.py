@@ -50,10 +50,13 @@ def _eyes(face: Any) -> Eyes:
 
 
 def require_mtcnn() -> None:
-    """Raises ConfigError when mtcnn or TensorFlow is not installed. Loads neither."""
+    """Raises ConfigError when mtcnn or TensorFlow is not installed. Loads neither.
+
+    The packages are named, not the extra: of that, pip would also install the OpenCV wheels that overrides.txt keeps out.
+    """
     missing = [package for package in ("mtcnn", "tensorflow") if find_spec(package) is None]
     if missing:
         raise ConfigError(
             f"faces.detector = mtcnn: {' and '.join(missing)} cannot be imported. "
-            "Run `pip install -c constraints.txt '.[mtcnn]'` in onscreen's checkout, or take another detector."
+            "Run `pip install -c constraints.txt mtcnn tensorflow-cpu` in onscreen's checkout, or take another detector."
         )
