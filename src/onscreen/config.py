@@ -271,7 +271,7 @@ def _allowed(schema: dict[str, Any]) -> str:
         return json.dumps(schema["const"])
     if "enum" in schema:
         return "one of " + ", ".join(schema["enum"])
-    names = {"integer": "a whole number", "number": "a finite number", "boolean": "true or false", "string": "a text"}
+    names = {"integer": "a whole number", "number": "a finite number", "boolean": "true or false", "string": "a text (in quotes)"}
     names |= {"array": "a list", "object": "a section with keys"}
     signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
     signs |= {"pattern": "matching", "multipleOf": "a multiple of"}
