@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
 from rich.table import Table
 
@@ -30,14 +31,27 @@ def summary(workspace: Workspace) -> list[RenderableType]:
 
 
 def _stages(found: dict[str, dict[str, Any]]) -> Table:
-    table = Table("stage", "status", "numbers", "rejects", title="The pass")
+    table = _table("The pass", "stage", "status", "numbers and rejects")
     for stage, metrics in found.items():
         numbers = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
         numbers |= {name: metrics["labels"][name] for name in ("pairwise_f1",) if name in metrics.get("labels", {})}
-        shown = "" if stage == "evaluate" else "  ".join(f"{name} {_short(value)}" for name, value in numbers.items())
-        rejects = "  ".join(f"{name} {count}" for name, count in flatten(metrics.get("rejects", {})))
-        table.add_row(stage, str(metrics.get("status", "")), shown, rejects)
+        shown = [] if stage == "evaluate" else [f"{name} {_short(value)}" for name, value in numbers.items()]
+        rejects = [f"{name} {count}" for name, count in flatten(metrics.get("rejects", {}))]
+        lines = [_together(shown), *([f"[yellow]rejects: {_together(rejects)}[/yellow]"] if rejects else [])]
+        table.add_row(stage, str(metrics.get("status", "")), "\n".join(line for line in lines if line))
     return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold", ratio=3 if "numbers" in column else None)
+    return table
+
+
+def _together(pairs: Sequence[str]) -> str:
+    """Names and their values on as many lines as they need, never one without the other."""
+    return ", ".join("=".join(pair.rsplit(" ", 1)) for pair in pairs)
 
 
 def _scores(evaluated: dict[str, Any]) -> Iterator[RenderableType]:
@@ -49,13 +63,17 @@ def _scores(evaluated: dict[str, Any]) -> Iterator[RenderableType]:
     ]
     if not rows:
         return
-    table = Table("model", "what", "value", "chance", "95 % interval", title="Scores on people that the models have never seen")
-    for row in rows:
-        table.add_row(*row)
+    table = _table("Scores on people that the models have never seen", "model", "what", "value", "chance", "95 % interval")
+    notes: dict[str, str] = {}  # reasons, each told once
+    for model, what, value, chance, interval, reason in rows:
+        mark = notes.setdefault(reason, f"({len(notes) + 1})") if reason else ""
+        table.add_row(model, what, value, chance, interval or mark)
     yield table
+    for reason, mark in notes.items():
+        yield f"{mark} {reason}"
 
 
-def _figures(scored: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+def _figures(scored: dict[str, Any]) -> Iterator[tuple[str, str, str, str, str]]:
     for way, label in _WAYS.items():
         found = scored.get(way, {})
         tops = sorted((name for name in found if name.startswith("top")), key=lambda name: int(name.removeprefix("top")))
@@ -65,12 +83,14 @@ def _figures(scored: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
         yield _row(name, scored.get("verification", {}).get(name))
 
 
-def _row(what: str, figure: dict[str, Any] | None) -> tuple[str, str, str, str]:
+def _row(what: str, figure: dict[str, Any] | None) -> tuple[str, str, str, str, str]:
+    """what, value, chance, interval, and the reason where a value or an interval is missing."""
     if figure is None or figure.get("value") is None:
-        return what, "none", "", (figure or {}).get("reason", "")
+        return what, "none", "", "", (figure or {}).get("reason", "")
     known = figure.get("low") is not None
-    interval = f"{_short(figure['low'])} to {_short(figure['high'])}" if known else figure.get("interval_reason", "")
-    return what, _short(figure["value"]), _short(figure["chance"]) if "chance" in figure else "", interval
+    interval = f"{_short(figure['low'])} to {_short(figure['high'])}" if known else ""
+    chance = _short(figure["chance"]) if "chance" in figure else ""
+    return what, _short(figure["value"]), chance, interval, "" if known else figure.get("interval_reason", "")
 
 
 def _short(value: float) -> str:
@@ -85,7 +105,7 @@ def places(workspace: Workspace) -> list[str]:
     try:
         require_up_to_date(workspace.root)
     except ToolError as stale:
-        lines.append(f"Beware: {stale} The tables mix passes.")
+        lines.append(f"Beware: {stale} The tables may mix passes.")
     return [
         *lines,
         f"Report:   {workspace.reports / 'report.html'}",
