@@ -41,6 +41,12 @@ def test_a_new_person_does_not_move_the_others():
     assert {name: more[name] for name in few} == few
 
 
+def test_a_rename_moves_nobody_to_another_side():
+    before = [face(f"f{number}") for number in range(40)]
+    renamed = [replace(one, identity_id=f"p{number:04d}") for number, one in enumerate(before)]
+    assert splits_of(assign(Split(), renamed, {})) == splits_of(assign(Split(), before, {}))
+
+
 def test_the_ledger_wins_over_the_hash():
     rows = [face("a")]
     other = next(side for side in ("train", "val", "test") if side != side_of("id_a", Split()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -38,9 +39,11 @@ def assign(params: Split, identities: Iterable[Identity], ledger: Mapping[str, L
     """Yield the side of every face, and a reject for every identity whose side cannot be told.
 
     Identities that share a group may be one person, and faces of one content are one, so they share a side: the one that the ledger
-    gives to any of them, else the hash of the smallest of their ids. Two ledger sides in one group: all of it is quarantined until a person decides.
+    gives to any of them, else the hash of the smallest of their ids before renames (ledger_id). Two ledger sides in one group: all of it
+    is quarantined until a person decides.
     """
-    for first, rows in sorted((min(row.identity_id for row in group), group) for group in _linked(identities)):
+    groups = ((min(row.ledger_id for row in group), group) for group in _linked(identities))
+    for first, rows in sorted(groups, key=itemgetter(0)):
         known = {ledger[row.face_key].split for row in rows if row.face_key in ledger}
         if len(known) > 1:
             side, reason = QUARANTINE, "two_sides"
