@@ -175,7 +175,10 @@ def test_mtcnn_finds_six_people_and_their_eyes() -> None:
     detect.close()
 
 
-@pytest.mark.skipif(find_spec("mtcnn") is not None and find_spec("tensorflow") is not None, reason="mtcnn is installed")
+@pytest.mark.skipif(
+    find_spec("mtcnn") is not None and find_spec("tensorflow") is not None,
+    reason="is about mtcnn's packages being absent; here they are installed",
+)
 def test_mtcnn_without_its_packages_is_one_clear_error() -> None:
     for call in (lambda: detectors.require("mtcnn"), lambda: detectors.create("mtcnn", files_of(("mediapipe_face_mesh",)))):
         with pytest.raises(ConfigError, match=r"pip install -c constraints\.txt mtcnn tensorflow-cpu"):

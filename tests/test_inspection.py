@@ -179,7 +179,7 @@ def test_without_the_cache_the_stored_faces_are_shown(tables: Tables, tmp_path: 
     assert [picture.caption for picture in shown][:2] == ["first", "0.000 second"]
 
 
-@pytest.mark.skipif(find_spec("keras") is not None, reason="the extra mtcnn is installed")
+@pytest.mark.skipif(find_spec("keras") is not None, reason="is about mtcnn's packages being absent; here they are installed")
 def test_faces_of_a_detector_that_is_not_installed_here_are_shown_as_stored(tables: Tables) -> None:
     own = tables.workspace
     faces = own.params.faces.model_copy(update={"detector": "mtcnn"})

@@ -159,7 +159,7 @@ def _require_whole(path: Path, what: str) -> None:
     if path.suffix != ".onnx":
         return
     import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # it has no stubs
 
     try:
         nodes = len(onnx.load_model(path, load_external_data=False).graph.node)

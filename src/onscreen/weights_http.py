@@ -137,7 +137,7 @@ def _ask(url: str, part: _Part, known: bool, read_s: float) -> HTTPResponse | No
     """The server's answer, or None when there is nothing left to send."""
     headers = {"User-Agent": "onscreen", "Accept-Encoding": "identity", **_resuming(part, known)}
     try:
-        answer: HTTPResponse = urlopen(Request(url, headers=headers), timeout=read_s)  # noqa: S310  (the scheme was checked)
+        answer: HTTPResponse = urlopen(Request(url, headers=headers), timeout=read_s)  # noqa: S310  # _download_one lets http and https through, nothing else
     except HTTPError as error:
         _refused(error, part)
         return None

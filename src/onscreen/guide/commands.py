@@ -49,7 +49,7 @@ def extract(
     video_extensions: Annotated[
         list[str],
         typer.Option("--video_extensions", metavar="<str>", help='several by commas ("*.mp4,*.mov") or by repeating the option'),
-    ] = ["*.mp4"],  # noqa: B006  # typer copies it
+    ] = ["*.mp4"],  # noqa: B006  # typer wants a list here, and hands each call a new one
     enforce_detection: Annotated[
         bool,
         typer.Option(

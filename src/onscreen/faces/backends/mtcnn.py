@@ -24,7 +24,7 @@ class Mtcnn:
         require_mtcnn()
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow loads: its greeting is no one's concern
         from deepface.models.face_detection.MtCnn import MtCnnClient
-        from tensorflow import config  # type: ignore[import-not-found, import-untyped, unused-ignore]
+        from tensorflow import config  # type: ignore[import-not-found, import-untyped, unused-ignore]  # an extra, and without stubs
 
         config.threading.set_intra_op_parallelism_threads(1)
         config.threading.set_inter_op_parallelism_threads(1)

@@ -65,7 +65,8 @@ class OpenCvSsd:
     def postprocess(self, raw: Any) -> list[Candidate]:
         kinds, probabilities, boxes = raw
         found = zip(np.ravel(kinds), np.ravel(probabilities), np.reshape(boxes, (-1, 4)), strict=True)
-        return [Candidate(tuple(map(float, box)), float(probability)) for kind, probability, box in found if kind == 1]  # type: ignore[arg-type]
+        faces = ((probability, box.tolist()) for kind, probability, box in found if kind == 1)
+        return [Candidate((x, y, width, height), float(probability)) for probability, (x, y, width, height) in faces]
 
     def close(self) -> None:
         """Nothing is held outside of Python."""
