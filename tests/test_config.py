@@ -29,7 +29,14 @@ def test_every_shipped_line_with_a_number_says_what_it_means():
         if line.startswith("  ") and "#" not in line and "- " not in line
     ]
     repeated = {"embedding_dim", "loss", "temperature", "learn_temperature", "learning_rate", "warmup_fraction", "clip_norm"}
-    repeated |= {"patience", "audio_duration_sec", "seed"}  # explained in train_face_voice, the same in train_hq
+    repeated |= {"patience", "audio_duration_sec", "seed", "face_frozen_epochs", "voice_frozen_epochs", "augment", "accumulation"}
+    repeated |= {
+        "precision",
+        "gradient_checkpointing",
+        "accelerator",
+        "devices",
+        "num_workers",
+    }  # explained in train_face_voice, the same in train_hq
     assert [line for line in bare if line.split(":")[0].strip() not in repeated] == []
 
 

@@ -4,7 +4,7 @@ import contextlib
 import json
 import shutil
 import threading
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +14,15 @@ import torch
 from filelock import FileLock
 
 from matching_cases import NOBODY, planted
-from onscreen.cache import Item
 from onscreen.config import Engine, Evaluate, Params, TrainFaceVoice, TrainHq
 from onscreen.errors import MixedModelsError
 from onscreen.matching.data import Link, PairSet
 from onscreen.matching.folder import PARTS, digest_of_person
 from onscreen.matching.towers import FaceVoiceModel, TowerSpec
-from onscreen.records import Clip, Face, Pair, Reject
+from onscreen.records import Face, Pair, Reject
 from onscreen.stages import evaluate, hq, train_face_voice, train_hq
 from onscreen.stages.hq_items import PICTURE_MODELS, Picture, measure_picture
+from onscreen.stages.items import FaceInput, VoiceInput
 from onscreen.storage import StoredFile
 from onscreen.store import read_table, write_json, write_table
 from onscreen.voices.embedders import VoiceTask, measure_voice
@@ -39,6 +39,7 @@ QUICK = Params(
     train_hq=TrainHq(num_epochs=2, embedding_dim=16),
     evaluate=Evaluate(bootstrap=100),
 )
+FACE, VOICE = FaceInput("embedding", "Dlib"), VoiceInput("embedding", "resemblyzer", 5.0)
 WAYS = ("face_to_voice", "voice_to_face", "verification")
 
 
@@ -271,21 +272,17 @@ def test_faces_of_another_model_than_the_one_trained_on_are_refused(tmp_path: Pa
     faces = read_table(path, Face)
     with pytest.raises(MixedModelsError, match="Facenet"):
         write_table(path, Face, [replace(face, embedder="Facenet") for face in faces])
-        evaluate.load_face_voice(
-            workspace,
-            {"inputs": {"face_embedder": "Dlib", "voice_embedder": "resemblyzer"}, "params": {"audio_duration_sec": 5.0}},
-        )
+        evaluate.load_face_voice(workspace, {"inputs": {"face": asdict(FACE), "voice": asdict(VOICE)}})
     mixed = {face.face_id: replace(face, embedder=f"{number}") for number, face in enumerate(faces)}
-    clips = {clip.clip_id: clip for clip in read_table(workspace.prepared / "clips.parquet", Clip)}
     pairs = read_table(workspace.splits / "pairs.parquet", Pair)
     with pytest.raises(MixedModelsError, match="0 and 1"):
-        train_face_voice.run(pairs, mixed, clips, {name: Item({}, {"embedding": np.zeros(256, np.float32)}) for name in clips})
+        train_face_voice.check_embedders(mixed, pairs)
 
 
 def test_a_voice_that_cannot_be_embedded_is_left_out_and_counted(tmp_path: Path) -> None:
     workspace = checkout(tmp_path, {"train": 3}, params=QUICK)
     soundfile.write(workspace.prepared / "audio" / "p1c0.wav", np.zeros(48_000), 16_000)
-    sides = train_face_voice.load_sides(workspace, ("train",), 5.0, "resemblyzer")
+    sides = train_face_voice.load_sides(workspace, ("train",), FACE, VOICE)
     assert [(row.item, row.scope, row.code) for row in sides["train"].rejects] == [("p1c0", "voice", "silent")]
     assert [len(links) for links in sides["train"].pairs.by_person] == [2, 1, 2]
 

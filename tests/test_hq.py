@@ -16,6 +16,7 @@ from onscreen.records import Reject
 from onscreen.stages import hq
 from onscreen.stages.hq import Measured, TreeFile, run, write_tree
 from onscreen.stages.hq_items import PICTURE_MODELS, Picture, measure_picture
+from onscreen.stages.items import picture_input
 from onscreen.stages.train_hq import commonest_bands, load_sides
 from onscreen.storage import StoredFile, storing
 from onscreen.store import read_table, write_json
@@ -150,7 +151,7 @@ def test_a_tree_becomes_pairs_and_what_does_not_fit_is_counted(tmp_path: Path) -
     workspace = checkout(tmp_path, {})
     tree = read_tree(workspace.hq)
     assert commonest_bands(tree) == 8
-    sides = load_sides(workspace, tree, ("train", "val"), 8)
+    sides = load_sides(workspace, tree, ("train", "val"), picture_input("embedding"), 8)
     loaded = sides["train"]
     assert loaded.pairs.people == ("a", "c")
     assert {(Path(row.item).name, row.scope, row.code) for row in loaded.items} == {

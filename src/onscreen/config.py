@@ -29,6 +29,7 @@ Distinct = Annotated[
     tuple[Entry, ...], Field(min_length=1, json_schema_extra={"uniqueItems": True}), AfterValidator(_without_repeats)
 ]
 Unit = Annotated[float, Field(ge=0, le=1)]
+HuggingFace = Annotated[str, Field(pattern=r"^hf:.+$")]
 Cosine = Annotated[float, Field(gt=0, lt=2)]
 
 
@@ -71,7 +72,10 @@ class Prepare(Section):
 class Voices(Section):
     vad_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
     min_speech_s: Annotated[float, Field(ge=0)] = 1.0
-    embedder: Literal["resemblyzer"] = "resemblyzer"
+    embedder: Literal["resemblyzer"] | HuggingFace = "resemblyzer"
+    loudness_dbfs: Literal["as_recorded"] | Annotated[float, Field(ge=-60, le=-6)] = -30.0
+    short_speech: Literal["repeat", "refuse"] = "repeat"
+    active_speaker: Literal["none", "mouth", "light_asd"] = "mouth"
 
 
 class Faces(Section):
@@ -143,23 +147,33 @@ class Train(Section):
     clip_norm: Annotated[float, Field(gt=0)] = 1.0
     patience: Annotated[int, Field(ge=1)] = 20
     audio_duration_sec: Annotated[float, Field(gt=0)] = 5.0
+    face_frozen_epochs: Literal["all"] | Annotated[int, Field(ge=0)] = "all"
+    voice_frozen_epochs: Literal["all"] | Annotated[int, Field(ge=0)] = "all"
+    augment: bool = True
+    accumulation: Annotated[int, Field(ge=1)] = 1
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    gradient_checkpointing: bool = False
+    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    devices: Annotated[int, Field(ge=1)] = 1
+    num_workers: Annotated[int, Field(ge=0)] = 0
     seed: Annotated[int, Field(ge=0)] = 0
 
 
 class TrainFaceVoice(Train):
-    face_tower: Literal["embedding"] = "embedding"
-    voice_tower: Literal["embedding"] = "embedding"
+    face_tower: Literal["embedding"] | HuggingFace = "embedding"
+    voice_tower: Literal["embedding", "mel", "flatten"] | HuggingFace = "embedding"
 
 
 class TrainHq(Train):
     batch_size: Annotated[int, Field(ge=2)] = 16
     num_epochs: Annotated[int, Field(ge=1)] = 50
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
-    face_tower: Literal["embedding"] = "embedding"
-    voice_tower: Literal["mel"] = "mel"
+    face_tower: Literal["embedding"] | HuggingFace = "embedding"
+    voice_tower: Literal["mel", "flatten"] = "mel"
 
 
 class Hq(Section):
+    root: Annotated[str, Field(min_length=1)] = "data/hq_source"
     n_mels: Annotated[int, Field(ge=8, le=128)] = 64
     win_ms: Annotated[float, Field(ge=5, le=1000)] = 25.0
     hop_ms: Annotated[float, Field(ge=1, le=1000)] = 10.0

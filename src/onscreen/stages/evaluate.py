@@ -22,6 +22,7 @@ from onscreen.matching.verification import Roc, roc_of
 from onscreen.records import Reject
 from onscreen.report.page import Curves, write_report
 from onscreen.stages import train_face_voice, train_hq
+from onscreen.stages.items import FaceInput, VoiceInput
 from onscreen.stages.training import Loaded, left_out
 from onscreen.store import atomic_folder, write_csv, write_json
 from onscreen.weights import catalogue
@@ -76,16 +77,17 @@ def without(pairs: PairSet, digests: Sequence[str]) -> PairSet:
 
 def load_face_voice(workspace: Workspace, config: dict[str, Any]) -> Sides:
     """Validation and test pairs as the model was trained on: its window of speech, its voice embedder."""
-    inputs, seconds = config["inputs"], config["params"]["audio_duration_sec"]
+    face, voice = FaceInput(**config["inputs"]["face"]), VoiceInput(**config["inputs"]["voice"])
     found = train_face_voice.face_embedder(workspace)
-    if found not in (None, inputs["face_embedder"]):
-        raise MixedModelsError(f"models/face_voice takes {inputs['face_embedder']}, data/faces holds {found}; run `dvc repro`")
-    return train_face_voice.load_sides(workspace, ("val", "test"), seconds, inputs["voice_embedder"])
+    if face.tower == "embedding" and found not in (None, face.embedder):
+        raise MixedModelsError(f"models/face_voice takes {face.embedder}, data/faces holds {found}; run `dvc repro`")
+    return train_face_voice.load_sides(workspace, ("val", "test"), face, voice)
 
 
 def load_hq(workspace: Workspace, config: dict[str, Any]) -> Sides:
     """Validation and test pairs of the tree, of the model's number of mel bands."""
-    return train_hq.load_sides(workspace, read_tree(workspace.hq), ("val", "test"), config["inputs"]["mel_bands"])
+    face, bands = FaceInput(**config["inputs"]["face"]), config["inputs"]["voice"]["mel_bands"]
+    return train_hq.load_sides(workspace, read_tree(workspace.hq), ("val", "test"), face, bands)
 
 
 LOADERS: dict[str, Load] = {"face_voice": load_face_voice, "hq": load_hq}
@@ -128,7 +130,7 @@ def _score(workspace: Workspace, name: str) -> Scores:
 def backbones_trained_on(inputs: dict[str, Any]) -> dict[str, str]:
     """What the frozen models that the inputs come from were themselves trained on, by what they are: whoever is in there is
     not quite unseen. inputs: of config.json."""
-    used = [inputs[key] for key in ("face_embedder", "voice_embedder") if inputs.get(key)]
+    used = [side["embedder"] for side in (inputs["face"], inputs["voice"]) if side.get("embedder")]
     entries = [catalogue()[name] for embedder in used for name in embedders.WEIGHTS.get(embedder, (embedder,))]
     return {entry.about: entry.trained_on for entry in entries}
 

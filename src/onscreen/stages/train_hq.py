@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, overload
+from dataclasses import asdict
+from typing import overload
 
 import numpy as np
 
-from onscreen.cache import Item, code_digest, item_key
-from onscreen.engine import Job
-from onscreen.errors import CorruptTable, Rejected
+from onscreen.errors import CorruptTable
 from onscreen.matching.data import Link, PairSet
 from onscreen.matching.hq_tree import Tree, load_mel, read_tree
 from onscreen.records import Reject
-from onscreen.stages.hq_items import EMBEDDER, PICTURE_MODELS, Picture, measure_picture
+from onscreen.stages.items import FaceFile, FaceInput, Items, face_items, picture_input
 from onscreen.stages.training import Loaded, Plan, fit
 from onscreen.storage import StoredFile
-from onscreen.weights import digest_of, ensure, model, path_of
 from onscreen.workspace import Workspace
 
 STAGE = "train_hq"
@@ -40,8 +38,8 @@ class Mels(Sequence[np.ndarray]):
         return Mels(self._files[index]) if isinstance(index, slice) else load_mel(self._files[index])
 
 
-def run(tree: Tree, side: str, faces: Mapping[str, Item | Rejected], bands: int) -> Loaded:
-    """Faces and mels of one side's people as arrays. faces: path -> what measure_picture found. bands: of the mels to take.
+def run(tree: Tree, side: str, faces: Items, bands: int) -> Loaded:
+    """Faces and mels of one side's people as arrays. faces: by path. bands: of the mels to take.
 
     A person's faces go with all their mels of another source; within one source where they have no other. People without a
     usable face or a usable mel are left out.
@@ -61,7 +59,7 @@ def run(tree: Tree, side: str, faces: Mapping[str, Item | Rejected], bands: int)
         links += [Link(number, face_at[face], mel_at[mel], same_source=not apart) for face, mel in apart or every]
     pairs = PairSet(
         people=tuple(person.name for person, _, _ in usable),
-        faces=[found.arrays["embedding"] for path in face_paths if isinstance(found := faces[path], Item)],
+        faces=faces.of(face_paths),
         voices=Mels([tree.files.file(path) for path in mel_paths]),
         links=tuple(links),
         face_source=tuple(tree.source_of(path) for path in face_paths),
@@ -70,11 +68,13 @@ def run(tree: Tree, side: str, faces: Mapping[str, Item | Rejected], bands: int)
     return Loaded(pairs, tuple(reason for reason in reasons.values() if reason), tuple(reason for reason in lost if reason))
 
 
-def _why_not(tree: Tree, path: str, faces: Mapping[str, Item | Rejected], bands: int) -> Reject | None:
+def _why_not(tree: Tree, path: str, faces: Items, bands: int) -> Reject | None:
     """Why a file cannot be used, or None."""
-    if path in faces:
-        found = faces[path]
-        return Reject(path, STAGE, "face", found.code, found.detail, found.numbers) if isinstance(found, Rejected) else None
+    if path in faces.lost:
+        found = faces.lost[path]
+        return Reject(path, STAGE, "face", found.code, found.detail, found.numbers)
+    if path in faces.known:
+        return None
     try:
         there = load_mel(tree.files.file(path)).shape[0]
     except CorruptTable as error:
@@ -97,29 +97,12 @@ def _kept(paths: Iterable[str], reasons: Mapping[str, Reject | None]) -> list[st
     return [path for path in paths if reasons[path] is None]
 
 
-def load_sides(workspace: Workspace, tree: Tree, sides: Iterable[str], bands: int) -> dict[str, Loaded]:
+def load_sides(workspace: Workspace, tree: Tree, sides: Iterable[str], face: FaceInput, bands: int) -> dict[str, Loaded]:
     """Pairs of these sides of the tree by side."""
     sides = list(sides)
-    faces = _faces(workspace, tree, [path for side in sides for person in tree.side(side) for path in person.faces])
+    paths = [path for side in sides for person in tree.side(side) for path in person.faces]
+    faces = face_items(workspace, face, {path: FaceFile(tree.files.file(path)) for path in paths})
     return {side: run(tree, side, faces, bands) for side in sides}
-
-
-def _faces(workspace: Workspace, tree: Tree, paths: Sequence[str]) -> dict[str, Item | Rejected]:
-    """path -> face embedding of a masked face, from the item cache where it is there."""
-    if not paths:
-        return {}
-    ensure(PICTURE_MODELS)
-    files = {file: path_of(name, file) for name in PICTURE_MODELS for file in model(name).files}
-    code = code_digest("onscreen.stages.hq_items", "dlib-bin", "mediapipe", "onnxruntime", "opencv-python")
-    weights = [digest_of(name) for name in PICTURE_MODELS]
-    jobs = [
-        Job(
-            item_key(inputs=[workspace.sha256_of(tree.files.file(path))], code=code, params={}, weights=weights),
-            Picture(tree.files.file(path), files),
-        )
-        for path in paths
-    ]
-    return dict(zip(paths, workspace.engine.measure("masked faces", measure_picture, jobs), strict=True))
 
 
 def commonest_bands(tree: Tree) -> int:
@@ -139,8 +122,9 @@ def main(workspace: Workspace) -> None:
     params = workspace.params.train_hq
     tree = read_tree(workspace.hq)
     bands = commonest_bands(tree)
-    sides = load_sides(workspace, tree, ("train", "val"), bands)
+    face = picture_input(params.face_tower)
+    sides = load_sides(workspace, tree, ("train", "val"), face, bands)
     frames = max(1, round(params.audio_duration_sec * 1000 / tree.hop_ms))
-    inputs: dict[str, Any] = {"face_embedder": EMBEDDER, "mel_bands": bands, "hop_ms": tree.hop_ms}
+    inputs = {"face": asdict(face), "voice": {"tower": params.voice_tower, "mel_bands": bands, "hop_ms": tree.hop_ms}}
     plan = Plan(STAGE, params, (params.face_tower, params.voice_tower), frames, inputs)
     fit(workspace, plan, sides["train"], sides["val"], workspace.models / "hq")
