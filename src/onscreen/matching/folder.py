@@ -7,21 +7,29 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import nn
 
 from onscreen.config import Train
 from onscreen.errors import CorruptTable, InputError
 from onscreen.matching.data import PairSet
+from onscreen.matching.metrics import choose_threshold
 from onscreen.matching.towers import FaceVoiceModel, TowerSpec
 from onscreen.matching.train import FEWEST_PEOPLE, Recipe, Trained
+from onscreen.matching.trials import trials_of
+from onscreen.matching.verification import errors_at
 from onscreen.store import read_json, write_json
 
 PARTS = ("face_encoder", "face_projection", "audio_encoder", "audio_projection")
 LAST = "last/training_state.safetensors"
 TOO_FEW = "too few people to train"
+_SHOWN = 3  # names in an error
 
 
 def digest_of_person(identity_id: str) -> str:
@@ -32,7 +40,8 @@ def digest_of_person(identity_id: str) -> str:
 def describe(params: Train, inputs: dict[str, Any], training: PairSet, validation: PairSet) -> dict[str, Any]:
     """What config.json says of every model, trained or not.
 
-    inputs: where the towers' inputs come from (embedder names, mel settings). training_people_sha256: of each person, sorted.
+    inputs: where the towers' inputs come from (embedder names, mel settings). training_people_sha256: of each person, sorted;
+    validation_people_sha256: of those whom the epoch was chosen on.
     """
     people = sorted(digest_of_person(name) for name in training.people)
     return {
@@ -46,6 +55,7 @@ def describe(params: Train, inputs: dict[str, Any], training: PairSet, validatio
             "validation_pairs": len(validation.links),
         },
         "training_people_sha256": people,
+        "validation_people_sha256": sorted(digest_of_person(name) for name in validation.people),
         "training_list_sha256": hashlib.sha256("\n".join(people).encode()).hexdigest(),
     }
 
@@ -58,8 +68,10 @@ def write_untrained(folder: Path, description: dict[str, Any]) -> None:
     write_json(folder / "history.json", {"status": TOO_FEW, "train_loss": [], "val_loss": [], "learning_rate": []})
 
 
-def write_trained(folder: Path, recipe: Recipe, trained: Trained, description: dict[str, Any]) -> None:
-    """Write weights, last/, config.json and history.json."""
+def write_trained(
+    folder: Path, recipe: Recipe, trained: Trained, description: dict[str, Any], validation: PairSet | None = None
+) -> None:
+    """Write weights, last/, config.json and history.json. validation: pairs that the threshold for one person is chosen on."""
     model, loss = trained.matcher.model, trained.matcher.loss
     for part in PARTS:
         state = {name: value.contiguous() for name, value in getattr(model, part).state_dict().items()}
@@ -68,17 +80,34 @@ def write_trained(folder: Path, recipe: Recipe, trained: Trained, description: d
     shutil.copyfile(trained.state, folder / LAST)
     config = {
         "status": "ok",
-        "face_tower": {"kind": recipe.face.kind, "inputs": recipe.face.inputs},
-        "voice_tower": {"kind": recipe.voice.kind, "inputs": recipe.voice.inputs},
+        "face_tower": asdict(recipe.face),
+        "voice_tower": asdict(recipe.voice),
         "embedding_dim": recipe.params.embedding_dim,
         "frames": recipe.frames,
         "temperature": loss.temperature,
         "bias": float(loss.bias.detach()),
         "best_epoch": trained.progress.best,
         "selected_by": "lowest validation loss" if trained.validated else "no validation: the last epoch",
+        "calibration": calibration(model, validation),
     }
     write_json(folder / "config.json", config | description)
     write_json(folder / "history.json", history(trained))
+
+
+def calibration(model: FaceVoiceModel, validation: PairSet | None) -> dict[str, Any]:
+    """The score from which a face and a voice are taken for one person, and how often that is wrong on the validation people.
+
+    threshold: cosine; null, with a reason, where there are too few of them. missed: share of right combinations below it.
+    accepted: share of wrong ones at or above it.
+    """
+    trials = None
+    if validation is not None and validation.links:
+        trials = trials_of(validation, model.embed_faces(validation.faces), model.embed_voices(validation.voices))
+    threshold = choose_threshold(trials)
+    if trials is None or isinstance(threshold, str):
+        return {"threshold": None, "reason": str(threshold)}
+    missed, accepted = errors_at(trials, threshold)
+    return {"threshold": threshold, "validation_people": len(trials.people), "missed": missed, "accepted": accepted}
 
 
 def history(trained: Trained) -> dict[str, Any]:
@@ -95,15 +124,47 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def load_model(folder: Path) -> FaceVoiceModel:
-    """The best weights, in eval mode on the CPU. Raises InputError when the folder holds a model that could not be trained."""
+    """The best weights, in eval mode on the CPU. Raises InputError when the folder holds a model that could not be trained,
+    CorruptTable when weights are missing, or config.json is not theirs: it names what differs.
+    """
     config = read_config(folder)
     if config["status"] != "ok":
         raise InputError(f"{folder} holds no weights: {config['status']} ({config['reason']})")
-    face, voice = TowerSpec(**config["face_tower"]), TowerSpec(**config["voice_tower"])
-    model = FaceVoiceModel(face, voice, config["embedding_dim"], config["frames"])
+    model = FaceVoiceModel(
+        _spec(folder, config, "face_tower"), _spec(folder, config, "voice_tower"), config["embedding_dim"], config["frames"]
+    )
     for part in PARTS:
         path = folder / f"{part}.safetensors"
         if not path.is_file():
             raise CorruptTable(f"{path} does not exist, but config.json says that the model was trained. Run `dvc checkout`.")
-        getattr(model, part).load_state_dict(load_file(path))
+        _fill(getattr(model, part), path)
     return model.eval()
+
+
+def _spec(folder: Path, config: Mapping[str, Any], name: str) -> TowerSpec:
+    known, there = {field.name for field in fields(TowerSpec)}, config.get(name, {})
+    try:
+        return TowerSpec(**there)
+    except TypeError as error:
+        differing = ", ".join(sorted(known ^ set(there)))
+        raise CorruptTable(f"{folder / 'config.json'}: {name} has other keys than this version knows: {differing}") from error
+
+
+def _fill(part: nn.Module, path: Path) -> None:
+    """Load weights. Raises CorruptTable that names what does not fit the module that config.json describes."""
+    try:
+        weights = load_file(path)
+    except SafetensorError as error:
+        raise CorruptTable(f"{path} is not a whole safetensors file: {error}") from error
+    wanted = {name: tuple(value.shape) for name, value in part.state_dict().items()}
+    there = {name: tuple(value.shape) for name, value in weights.items()}
+    differing = [name for name in sorted(wanted | there) if wanted.get(name) != there.get(name)]
+    if differing:
+        told = [f"{name} is {_shape(there, name)}, config.json asks for {_shape(wanted, name)}" for name in differing[:_SHOWN]]
+        more = f", and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
+        raise CorruptTable(f"{path} is of another model than config.json beside it: {'; '.join(told)}{more}")
+    part.load_state_dict(weights)
+
+
+def _shape(shapes: Mapping[str, tuple[int, ...]], name: str) -> str:
+    return " x ".join(str(size) for size in shapes[name]) or "one value" if name in shapes else "not there"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,13 +47,17 @@ def left_out(*sides: Loaded) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to train. kinds: of the face and the voice tower. frames: see Recipe. inputs: where the towers' inputs come from."""
+    """What to train. kinds: of the face and the voice tower. frames: see Recipe. inputs: where the towers' inputs come from.
+
+    tracked: whether MLflow records the curves; not outside of a checkout.
+    """
 
     stage: str
     params: Train
     kinds: tuple[str, str]
     frames: int
     inputs: dict[str, Any]
+    tracked: bool = True
 
 
 def fit(workspace: Workspace, plan: Plan, training: Loaded, validation: Loaded, folder: Path) -> None:
@@ -68,7 +73,7 @@ def fit(workspace: Workspace, plan: Plan, training: Loaded, validation: Loaded, 
             state.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{state}.lock"):  # an experiment with the same inputs goes on from the same file
                 trained = _train(workspace, plan, recipe, training.pairs, validation.pairs, state)
-                write_trained(out, recipe, trained, description)
+                write_trained(out, recipe, trained, description, validation.pairs)
         write_table(out / "rejects.parquet", Reject, training.rejects + validation.rejects)
     workspace.write_metrics(plan.stage, _metrics(description["data"], training, validation, trained))
     _write_plots(workspace.plots(plan.stage), description["data"], trained)
@@ -91,8 +96,13 @@ def _state(workspace: Workspace, plan: Plan, training: PairSet, validation: Pair
 
 def _train(workspace: Workspace, plan: Plan, recipe: Recipe, training: PairSet, validation: PairSet, state: Path) -> Trained:
     """Train, logging every epoch."""
-    with training_run(workspace, plan.stage, plan.params.model_dump()) as log:
+    recorded = training_run(workspace, plan.stage, plan.params.model_dump()) if plan.tracked else nullcontext(_no_record)
+    with recorded as log:
         return train(recipe, training, validation, state, lambda epoch, row: log(row, epoch))
+
+
+def _no_record(metrics: dict[str, float], step: int) -> None:
+    """Of a training that MLflow does not record; history.json holds the same."""
 
 
 def _metrics(data: dict[str, int], training: Loaded, validation: Loaded, trained: Trained | None) -> dict[str, Any]:
