@@ -18,8 +18,8 @@ from onscreen.engine import Job
 from onscreen.errors import Rejected
 from onscreen.stages.hq_items import EMBEDDER, PICTURE_MODELS, Picture, measure_picture
 from onscreen.storage import StoredFile
-from onscreen.voices.embedders import VoiceTask, measure_voice
-from onscreen.voices.waveform import Speech
+from onscreen.voices.embedders import VoiceTask, measure_voice, voice_key
+from onscreen.voices.waveform import LOUDNESS_DBFS, Loudness, ShortSpeech, Speech
 from onscreen.weights import digest_of, ensure, model, path_of
 from onscreen.workspace import Workspace
 
@@ -38,12 +38,14 @@ class FaceInput:
 class VoiceInput:
     """How speech becomes an item. tower: embedding | mel | flatten | hf:<id or path>. embedder: of the embedding tower.
 
-    window_s: seconds of speech that the tower hears at once.
+    window_s: seconds of speech that the tower hears at once. loudness_dbfs, short_speech: see waveform.level, waveform.fill.
     """
 
     tower: str
     embedder: str | None
     window_s: float
+    loudness_dbfs: Loudness = LOUDNESS_DBFS
+    short_speech: ShortSpeech = "repeat"
 
 
 @dataclass(frozen=True)
@@ -109,13 +111,10 @@ def _embeddings(workspace: Workspace, pictures: Mapping[str, StoredFile]) -> dic
 
 def voice_items(workspace: Workspace, how: VoiceInput, voices: Mapping[str, Speech]) -> Items:
     """Items of these voices by name; speaker embeddings from the item cache where they are there."""
-    code = code_digest("onscreen.voices.embedders", "librosa", "numpy", "soundfile", "torch")
-    embedder = str(how.embedder)
     jobs = []
     for speech in voices.values():
-        task = VoiceTask(speech, embedder, how.window_s)
-        inputs = speech.inputs(workspace.sha256_of(speech.wav))
-        jobs.append(Job(item_key(inputs=inputs, code=code, params=task.params, weights=[digest_of(embedder)]), task))
+        task = VoiceTask(speech, str(how.embedder), how.window_s, how.loudness_dbfs, how.short_speech)
+        jobs.append(Job(voice_key(task, workspace.sha256_of(speech.wav)), task))
     found = dict(zip(voices, workspace.engine.measure("voices", measure_voice, jobs), strict=True))
     known = {name: item.arrays["embedding"] for name, item in found.items() if isinstance(item, Item)}
     return Items(known, {name: item for name, item in found.items() if isinstance(item, Rejected)})

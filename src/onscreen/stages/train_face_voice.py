@@ -48,7 +48,8 @@ def main(workspace: Workspace) -> None:
     """Train on the train side, choose the epoch on the val side; write models/face_voice."""
     params = workspace.params.train_face_voice
     face = FaceInput(params.face_tower, face_embedder(workspace))
-    voice = VoiceInput(params.voice_tower, workspace.params.voices.embedder, params.audio_duration_sec)
+    voices = workspace.params.voices
+    voice = VoiceInput(params.voice_tower, voices.embedder, params.audio_duration_sec, voices.loudness_dbfs, voices.short_speech)
     sides = load_sides(workspace, ("train", "val"), face, voice)
     plan = Plan(STAGE, params, (params.face_tower, params.voice_tower), 1, {"face": asdict(face), "voice": asdict(voice)})
     fit(workspace, plan, sides["train"], sides["val"], workspace.models / "face_voice")

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from onscreen.cache import Item
-from onscreen.errors import Rejected
-from onscreen.voices.waveform import RATE_HZ, Speech, read_speech
-from onscreen.weights import path_of
+from onscreen.cache import Item, code_digest, item_key
+from onscreen.voices.waveform import LOUDNESS_DBFS, RATE_HZ, Loudness, ShortSpeech, Speech, fill, level, read_speech
+from onscreen.weights import digest_of, path_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,21 +23,32 @@ DIM = 256
 HOP = 160  # samples, 10 ms
 PARTIAL = 160  # frames that the network hears at once, 1.6 s, as it was trained
 STEP = 77  # frames between partials: Resemblyzer's 1.3 partials a second
-LOUDNESS_DBFS = -30.0  # quieter speech is raised to this, as in its training
 
 
 @dataclass(frozen=True)
 class VoiceTask:
-    """What to measure. window_s: seconds of speech that one window holds; a clip's windows are averaged."""
+    """What to measure. window_s: seconds of speech that one window holds; a clip's windows are averaged.
+
+    loudness_dbfs, short_speech: see waveform.level, waveform.fill.
+    """
 
     speech: Speech
     embedder: str
     window_s: float
+    loudness_dbfs: Loudness = LOUDNESS_DBFS
+    short_speech: ShortSpeech = "repeat"
 
     @property
     def params(self) -> dict[str, Any]:
         """The parameters that the measurement depends on."""
-        return {"embedder": self.embedder, "window_s": self.window_s}
+        names = ("embedder", "window_s", "loudness_dbfs", "short_speech")
+        return {name: getattr(self, name) for name in names}
+
+
+def voice_key(task: VoiceTask, sha256: str) -> str:
+    """The key of measure_voice in the item cache. sha256: of the WAV's bytes. Raises WeightsError as digest_of does."""
+    code = code_digest("onscreen.voices.embedders", "librosa", "numpy", "soundfile", "torch")
+    return item_key(inputs=task.speech.inputs(sha256), code=code, params=task.params, weights=[digest_of(task.embedder)])
 
 
 def measure_voice(task: VoiceTask) -> Item:
@@ -46,34 +56,14 @@ def measure_voice(task: VoiceTask) -> Item:
 
     arrays: embedding (256,) float32, L2 = 1, the mean over windows; windows (W, 256) float32, each L2 = 1.
     meta: speech_s; repeated: whether speech under 1.6 s was repeated once to fill what the network hears.
-    Raises Rejected: those of read_speech, "too_short" (under 0.8 s: it would have to be repeated twice), "silent".
+    Raises Rejected: those of read_speech, level ("silent") and fill ("too_short": under 0.8 s, or under 1.6 s where that is refused).
     """
-    samples = _raise_level(read_speech(task.speech))
+    samples = level(read_speech(task.speech), task.loudness_dbfs)
     speech_s = samples.size / RATE_HZ
-    heard, repeated = _at_least_a_partial(samples)
+    heard, repeated = fill(samples, PARTIAL * HOP, task.short_speech)
     length = max(round(task.window_s * RATE_HZ), PARTIAL * HOP)
     windows = np.stack([_embed(heard[start : start + length]) for start in _starts(heard.size, length, length)])
     return Item({"speech_s": speech_s, "repeated": repeated}, {"embedding": _unit(windows.mean(axis=0)), "windows": windows})
-
-
-def _raise_level(samples: np.ndarray) -> np.ndarray:
-    """Raise speech below -30 dBFS to it; the network's mel power is not logarithmic, so level matters to it."""
-    rms = float(np.sqrt(np.mean(samples.astype(np.float64) ** 2)))
-    if rms == 0:
-        raise Rejected("silent", "every sample of its speech is 0", {"rms": 0.0})
-    gain = 10 ** (LOUDNESS_DBFS / 20) / rms
-    return samples * np.float32(max(1.0, gain))
-
-
-def _at_least_a_partial(samples: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Speech of 0.8 to 1.6 s is repeated once and cut to 1.6 s; longer speech stays as it is."""
-    needed = PARTIAL * HOP
-    if samples.size >= needed:
-        return samples, False
-    if 2 * samples.size < needed:
-        numbers = {"speech_s": samples.size / RATE_HZ, "needed_s": needed / 2 / RATE_HZ}
-        raise Rejected("too_short", "less speech than half of what the voice network hears at once", numbers)
-    return np.concatenate([samples, samples])[:needed], True
 
 
 def _starts(size: int, length: int, step: int) -> list[int]:

@@ -1,10 +1,10 @@
-"""The speech of a clip as samples: its speech segments cut out of the decoded sound and joined."""
+"""The speech of a clip as samples: its speech segments cut out of the decoded sound and joined, its level, its length."""
 
 from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -12,6 +12,10 @@ from onscreen.errors import Rejected
 from onscreen.storage import Stored, StoredFile
 
 RATE_HZ = 16_000
+LOUDNESS_DBFS = -30.0  # what GE2E, the packaged voice network, was trained with; the default of voices.loudness_dbfs
+
+Loudness = float | Literal["as_recorded"]
+ShortSpeech = Literal["repeat", "refuse"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ def speech_of(prepared: Stored, clip: Spoken) -> Speech:
 def read_speech(speech: Speech) -> np.ndarray:
     """(n,) float32 in [-1, 1] at 16 kHz, the segments joined.
 
-    Raises Rejected "unreadable_audio", "wrong_rate" (not 16 kHz mono), "no_speech" (the segments hold no sample).
+    Raises Rejected "unreadable_audio", "wrong_rate" (not 16 kHz mono), "no_speech" (the segments hold no sample), "not_finite"
+    (a sample is NaN or infinite, as files of floats may hold them).
     """
     import soundfile
 
@@ -66,4 +71,39 @@ def read_speech(speech: Speech) -> np.ndarray:
     joined = np.concatenate(parts) if parts else samples[:0]
     if not joined.size:
         raise Rejected("no_speech", "its speech segments hold no sample", {"speech_s": 0.0})
+    if broken := joined.size - int(np.count_nonzero(np.isfinite(joined))):
+        raise Rejected("not_finite", f"{broken} samples of its speech are no numbers", {"samples": float(broken)})
     return joined
+
+
+def level(samples: np.ndarray, loudness_dbfs: Loudness) -> np.ndarray:
+    """Raise speech whose RMS lies below loudness_dbfs to it; louder speech, and all with "as_recorded", stays as it is.
+
+    samples: (n,) float32, full scale 1. Returns the same shape and type. One gain for all samples, so nothing is clipped or
+    compressed: a click in quiet speech may come out above 1, which networks take and a WAV file of integers would not.
+    Raises Rejected "silent" when every sample is 0: no gain raises that.
+    """
+    rms = float(np.sqrt(np.mean(samples.astype(np.float64) ** 2)))
+    if rms == 0:
+        raise Rejected("silent", "every sample of its speech is 0", {"rms": 0.0})
+    if loudness_dbfs == "as_recorded":
+        return samples
+    gain = 10 ** (loudness_dbfs / 20) / rms
+    return samples * np.float32(max(1.0, gain))
+
+
+def fill(samples: np.ndarray, needed: int, rule: ShortSpeech) -> tuple[np.ndarray, bool]:
+    """Speech of at least `needed` samples, and whether it was repeated for that.
+
+    Longer speech stays as it is. Shorter speech is repeated once and cut to `needed`, or refused; never filled with zeros.
+    samples: (n,) of any type. rule: repeat | refuse (voices.short_speech).
+    Raises Rejected "too_short": refused, or less than half of `needed`, so that it would have to be repeated twice.
+    """
+    if samples.size >= needed:
+        return samples, False
+    if rule == "refuse" or 2 * samples.size < needed:
+        least = needed if rule == "refuse" else needed / 2
+        numbers = {"speech_s": samples.size / RATE_HZ, "needed_s": least / RATE_HZ}
+        detail = "less speech than" + ("" if rule == "refuse" else " half of") + " what the voice network hears at once"
+        raise Rejected("too_short", detail, numbers)
+    return np.concatenate([samples, samples])[:needed], True
