@@ -122,6 +122,7 @@ def build(recipe: Recipe, training: PairSet) -> Matcher:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.params.seed)
         model = FaceVoiceModel(recipe.face, recipe.voice, recipe.params.embedding_dim, recipe.frames)
+    model.load_pretrained(recipe.face, recipe.voice)
     model.face_encoder.fit(training.faces)
     model.audio_encoder.fit(training.voices)
     return Matcher(model, Contrastive(recipe.params.loss, recipe.params.temperature, recipe.params.learn_temperature))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
 from onscreen.errors import MixedModelsError
+from onscreen.matching.towers import TowerSpec
 from onscreen.records import Clip, Face, Pair
 from onscreen.stages.items import FaceFile, FaceInput, VoiceInput, face_items, voice_items
 from onscreen.stages.pairing import pair_set
@@ -51,7 +52,8 @@ def main(workspace: Workspace) -> None:
     voices = workspace.params.voices
     voice = VoiceInput(params.voice_tower, voices.embedder, params.audio_duration_sec, voices.loudness_dbfs, voices.short_speech)
     sides = load_sides(workspace, ("train", "val"), face, voice)
-    plan = Plan(STAGE, params, (params.face_tower, params.voice_tower), 1, {"face": asdict(face), "voice": asdict(voice)})
+    towers = TowerSpec(params.face_tower), TowerSpec(params.voice_tower)
+    plan = Plan(STAGE, params, towers, 1, {"face": asdict(face), "voice": asdict(voice)})
     fit(workspace, plan, sides["train"], sides["val"], workspace.models / "face_voice")
 
 

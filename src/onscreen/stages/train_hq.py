@@ -12,6 +12,7 @@ import numpy as np
 from onscreen.errors import CorruptTable
 from onscreen.matching.data import Link, PairSet
 from onscreen.matching.hq_tree import Tree, load_mel, read_tree
+from onscreen.matching.towers import TowerSpec
 from onscreen.records import Reject
 from onscreen.stages.items import FaceFile, FaceInput, Items, face_items, picture_input
 from onscreen.stages.training import Loaded, Plan, fit
@@ -126,5 +127,6 @@ def main(workspace: Workspace) -> None:
     sides = load_sides(workspace, tree, ("train", "val"), face, bands)
     frames = max(1, round(params.audio_duration_sec * 1000 / tree.hop_ms))
     inputs = {"face": asdict(face), "voice": {"tower": params.voice_tower, "mel_bands": bands, "hop_ms": tree.hop_ms}}
-    plan = Plan(STAGE, params, (params.face_tower, params.voice_tower), frames, inputs)
+    towers = TowerSpec(params.face_tower), TowerSpec(params.voice_tower, bands, frames if params.voice_tower == "flatten" else 0)
+    plan = Plan(STAGE, params, towers, frames, inputs)
     fit(workspace, plan, sides["train"], sides["val"], workspace.models / "hq")

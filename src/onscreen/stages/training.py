@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from onscreen.cache import code_digest, item_key
 from onscreen.config import Train
 from onscreen.matching.data import PairSet
 from onscreen.matching.folder import TOO_FEW, describe, history, write_trained, write_untrained
-from onscreen.matching.towers import TowerSpec
+from onscreen.matching.towers import TowerSpec, sized
 from onscreen.matching.train import FEWEST_PEOPLE, Recipe, Trained, train
 from onscreen.records import Reject
 from onscreen.store import atomic_folder, write_csv, write_json, write_table
@@ -47,14 +47,15 @@ def left_out(*sides: Loaded) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to train. kinds: of the face and the voice tower. frames: see Recipe. inputs: where the towers' inputs come from.
+    """What to train. towers: of faces and voices, as wide as their items where they do not say (sized). frames: see Recipe.
+    inputs: where the towers' inputs come from.
 
     tracked: whether MLflow records the curves; not outside of a checkout.
     """
 
     stage: str
     params: Train
-    kinds: tuple[str, str]
+    towers: tuple[TowerSpec, TowerSpec]
     frames: int
     inputs: dict[str, Any]
     tracked: bool = True
@@ -80,16 +81,15 @@ def fit(workspace: Workspace, plan: Plan, training: Loaded, validation: Loaded, 
 
 
 def _recipe(plan: Plan, pairs: PairSet) -> Recipe:
-    face, voice = TowerSpec(plan.kinds[0], pairs.faces[0].shape[0]), TowerSpec(plan.kinds[1], pairs.voices[0].shape[0])
-    return Recipe(plan.params, face, voice, plan.frames)
+    return Recipe(plan.params, sized(plan.towers[0], pairs.faces), sized(plan.towers[1], pairs.voices), plan.frames)
 
 
 def _state(workspace: Workspace, plan: Plan, training: PairSet, validation: PairSet) -> Path:
     """The state to resume from, named by all it depends on. It lies in the cache, because DVC deletes outputs before a stage."""
     key = item_key(
         inputs=[training.digest, validation.digest],
-        code=code_digest("onscreen.matching.train", "torch", "lightning-fabric"),
-        params={**plan.params.model_dump(), "kinds": list(plan.kinds), "frames": plan.frames},
+        code=code_digest("onscreen.matching.train", "torch", "transformers", "lightning-fabric"),
+        params={**plan.params.model_dump(), "towers": [asdict(tower) for tower in plan.towers], "frames": plan.frames},
     )
     return workspace.cache_root / "training" / f"{key}.safetensors"
 
