@@ -29,11 +29,12 @@ def picture_ids(sources: Iterable[str]) -> dict[str, str]:
     """Map each picture to its id, as clip_ids does. A name that file_stem made is the id it was made from, and -p1 or -s000 at
     the end of one means nothing here: who else was in the video that a picture came from is not known."""
     names = _unique(sources, _alike)
-    ids = {source: _decoded(name) for source, name in names.items()}
+    ids = {source: decoded(name) for source, name in names.items()}
     return ids if not _alike(ids) else names
 
 
-def _decoded(stem: str) -> str:
+def decoded(stem: str) -> str:
+    """The id that a file name was made from by file_stem; any other name as it is."""
     try:
         name = id_of(stem)
     except ValueError:  # shortened, or not UTF-8

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +80,8 @@ def write_trained(
     shutil.copyfile(trained.state, folder / LAST)
     config = {
         "status": "ok",
-        "face_tower": asdict(recipe.face),
-        "voice_tower": asdict(recipe.voice),
+        "face_tower": recipe.face.as_json(),
+        "voice_tower": recipe.voice.as_json(),
         "embedding_dim": recipe.params.embedding_dim,
         "frames": recipe.frames,
         "temperature": loss.temperature,
@@ -142,11 +142,11 @@ def load_model(folder: Path) -> FaceVoiceModel:
 
 
 def _spec(folder: Path, config: Mapping[str, Any], name: str) -> TowerSpec:
-    known, there = {field.name for field in fields(TowerSpec)}, config.get(name, {})
+    known, there = {field.name for field in fields(TowerSpec) if field.compare}, config.get(name, {})
     try:
         return TowerSpec(**there)
     except TypeError as error:
-        differing = ", ".join(sorted(known ^ set(there)))
+        differing = ", ".join(sorted(set(there) - known or {"kind"}))
         raise CorruptTable(f"{folder / 'config.json'}: {name} has other keys than this version knows: {differing}") from error
 
 
