@@ -121,7 +121,7 @@ def load(backbone: Backbone, architecture: str | None = None) -> torch.nn.Module
         try:
             model, report = made.from_pretrained(
                 str(backbone.folder),
-                config=_config(backbone.config),
+                config=_saved_config(backbone.folder) if architecture else _config(backbone.config),
                 dtype=torch.float32,
                 local_files_only=True,
                 use_safetensors=True,
@@ -195,6 +195,13 @@ def _weights(name: str, folder: Path) -> list[Path]:
             f"that folder, with nothing but tensors allowed: {_CONVERT}"
         )
     raise WeightsError(f"{name} in {folder} has no model.safetensors. Fetch it again, or put it there by hand.")
+
+
+def _saved_config(folder: Path) -> Any:
+    """As it was saved, with what a head needs."""
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(str(folder), local_files_only=True)
 
 
 def _config(config: Mapping[str, Any]) -> Any:

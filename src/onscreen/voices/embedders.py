@@ -1,11 +1,12 @@
-"""Speaker embeddings: 256 values of Resemblyzer's GE2E network over the speech of a clip.
+"""Speaker embeddings over the speech of a clip: 256 values of Resemblyzer's GE2E network, or what a network of transformers gives.
 
-The network (three LSTM layers, a linear one) is built here and its packaged weights are loaded as plain tensors. Resemblyzer's
-own `embed_utterance` fills the last 1.6 s of a clip with zeros; here every stretch that the network hears is speech.
+GE2E (three LSTM layers, a linear one) is built here and its packaged weights are loaded as plain tensors. Resemblyzer's own
+`embed_utterance` fills the last 1.6 s of a clip with zeros; here every stretch that the network hears is speech.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from onscreen.cache import Item, code_digest, item_key
+from onscreen.errors import Rejected
+from onscreen.hf import PREFIX
+from onscreen.voices import hf_embedders
 from onscreen.voices.waveform import LOUDNESS_DBFS, RATE_HZ, Loudness, ShortSpeech, Speech, fill, level, read_speech
 from onscreen.weights import digest_of, path_of
 
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
 
 DIM = 256
 HOP = 160  # samples, 10 ms
-PARTIAL = 160  # frames that the network hears at once, 1.6 s, as it was trained
+PARTIAL = 160  # frames that GE2E hears at once, 1.6 s, as it was trained; networks of transformers are given no less either
 STEP = 77  # frames between partials: Resemblyzer's 1.3 partials a second
 
 
@@ -29,7 +33,7 @@ STEP = 77  # frames between partials: Resemblyzer's 1.3 partials a second
 class VoiceTask:
     """What to measure. window_s: seconds of speech that one window holds; a clip's windows are averaged.
 
-    loudness_dbfs, short_speech: see waveform.level, waveform.fill.
+    embedder: resemblyzer | hf:<id or path>. loudness_dbfs, short_speech: see waveform.level, waveform.fill.
     """
 
     speech: Speech
@@ -40,30 +44,46 @@ class VoiceTask:
 
     @property
     def params(self) -> dict[str, Any]:
-        """The parameters that the measurement depends on."""
-        names = ("embedder", "window_s", "loudness_dbfs", "short_speech")
-        return {name: getattr(self, name) for name in names}
+        """The parameters that the measurement depends on; of an hf model its digest counts, not where it lies."""
+        kind = PREFIX if self.embedder.startswith(PREFIX) else self.embedder
+        names = ("window_s", "loudness_dbfs", "short_speech")
+        return {"embedder": kind, **{name: getattr(self, name) for name in names}}
 
 
 def voice_key(task: VoiceTask, sha256: str) -> str:
-    """The key of measure_voice in the item cache. sha256: of the WAV's bytes. Raises WeightsError as digest_of does."""
-    code = code_digest("onscreen.voices.embedders", "librosa", "numpy", "soundfile", "torch")
-    return item_key(inputs=task.speech.inputs(sha256), code=code, params=task.params, weights=[digest_of(task.embedder)])
+    """The key of measure_voice in the item cache. sha256: of the WAV's bytes.
+
+    Raises WeightsError when an hf model is not on this machine: before any worker starts.
+    """
+    if task.embedder.startswith(PREFIX):
+        libraries, weights = ["numpy", "soundfile", "torch", "transformers"], hf_embedders.digest_of_model(task.embedder)
+    else:
+        libraries, weights = ["librosa", "numpy", "soundfile", "torch"], digest_of(task.embedder)
+    code = code_digest("onscreen.voices.embedders", *libraries)
+    return item_key(inputs=task.speech.inputs(sha256), code=code, params=task.params, weights=[weights])
 
 
 def measure_voice(task: VoiceTask) -> Item:
     """The speaker embedding of a clip.
 
-    arrays: embedding (256,) float32, L2 = 1, the mean over windows; windows (W, 256) float32, each L2 = 1.
-    meta: speech_s; repeated: whether speech under 1.6 s was repeated once to fill what the network hears.
-    Raises Rejected: those of read_speech, level ("silent") and fill ("too_short": under 0.8 s, or under 1.6 s where that is refused).
+    arrays: embedding (D,) float32, L2 = 1, the mean over windows; windows (W, D) float32, each L2 = 1, in the order of time. D is
+    256 of resemblyzer. meta: speech_s; repeated: whether speech under 1.6 s was repeated once.
+    Raises Rejected: those of read_speech, level ("silent") and fill ("too_short": under 0.8 s, or under 1.6 s where that is
+    refused), "no_embedding" (the network gives no numbers for it). Raises WeightsError as hf.find does.
     """
     samples = level(read_speech(task.speech), task.loudness_dbfs)
     speech_s = samples.size / RATE_HZ
     heard, repeated = fill(samples, PARTIAL * HOP, task.short_speech)
     length = max(round(task.window_s * RATE_HZ), PARTIAL * HOP)
-    windows = np.stack([_embed(heard[start : start + length]) for start in _starts(heard.size, length, length)])
+    embed = _embedder(task.embedder)
+    windows = np.stack([embed(heard[start : start + length]) for start in _starts(heard.size, length, length)])
+    if not np.isfinite(windows).all():
+        raise Rejected("no_embedding", f"{task.embedder} gives no numbers for its speech", {"speech_s": speech_s})
     return Item({"speech_s": speech_s, "repeated": repeated}, {"embedding": _unit(windows.mean(axis=0)), "windows": windows})
+
+
+def _embedder(name: str) -> Callable[[np.ndarray], np.ndarray]:
+    return hf_embedders.embedder(name) if name.startswith(PREFIX) else _embed
 
 
 def _starts(size: int, length: int, step: int) -> list[int]:
