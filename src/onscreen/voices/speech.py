@@ -28,6 +28,7 @@ _BLOCK = 512  # windows a call, 16 s: bounds the memory of long files
 # A pause of up to two windows is the closure of a consonant inside speech; a run under eight (Silero's 250 ms) is a click or a cough.
 # No padding and no second, lower threshold: both count pauses as speech (up to 10 % more of it on real clips).
 _BRIDGED_WINDOWS, _SHORTEST_WINDOWS = 2, 8
+SHORTEST_S = _SHORTEST_WINDOWS * WINDOW / RATE_HZ  # seconds; no sound that is shorter can hold what counts as speech
 
 
 def speech_probability(samples: np.ndarray) -> np.ndarray:

@@ -1,0 +1,63 @@
+"""Voices of sound files: decoded and listened to through the item cache, their 16 kHz sound kept in a folder of the caller's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from onscreen.cache import Item
+from onscreen.engine import Job
+from onscreen.errors import InputError, Rejected
+from onscreen.media.files import regular_file
+from onscreen.voices.files import marks, measure_sound, sound_key, speech_of_sound
+from onscreen.voices.speech import WEIGHTS
+from onscreen.voices.waveform import Speech
+from onscreen.weights import ensure
+from onscreen.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Voices by the names of their files. speech: what stages.items.voice_items takes. lost: why there is none.
+
+    marks: of those that are used, what a person should know (voices.files.marks); names without any are left out.
+    """
+
+    speech: Mapping[str, Speech]
+    lost: Mapping[str, Rejected]
+    marks: Mapping[str, tuple[str, ...]]
+
+
+def hear(workspace: Workspace, files: Mapping[str, Path], folder: Path | None = None) -> Heard:
+    """Speech of these files, by voices.vad_threshold and voices.min_speech_s. Nothing is written beside them.
+
+    folder: where their sound at 16 kHz is kept, under names that tell its content, so that a second call finds it there and
+    several may share one; None: beside the item cache. Raises WeightsError without the network that tells speech.
+    """
+    ensure([WEIGHTS])
+    keys, lost = dict[str, str](), dict[str, Rejected]()
+    for name, path in files.items():
+        try:
+            keys[name] = sound_key(workspace.hashes.sha256(regular_file(path)))
+        except InputError as error:
+            lost[name] = Rejected("unreadable", str(error))
+    jobs = [Job(key, str(files[name])) for name, key in keys.items()]
+    speech, marked = dict[str, Speech](), dict[str, tuple[str, ...]]()
+    measured = workspace.engine.measure("sound files", measure_sound, jobs)
+    for (name, key), found in zip(keys.items(), measured, strict=True):
+        try:
+            speech[name] = _speech(workspace, found, (folder or workspace.cache_root / "sounds") / key[:2] / f"{key}.wav")
+        except Rejected as rejected:
+            lost[name] = rejected
+            continue
+        if isinstance(found, Item) and marks(found):
+            marked[name] = marks(found)
+    return Heard(speech, lost, marked)
+
+
+def _speech(workspace: Workspace, found: Item | Rejected, wav: Path) -> Speech:
+    if isinstance(found, Rejected):
+        raise found
+    voices = workspace.params.voices
+    return speech_of_sound(found, wav, voices.vad_threshold, voices.min_speech_s)
