@@ -16,7 +16,8 @@ from onscreen.config import TrainFaceVoice, TrainHq
 from onscreen.errors import ConfigError, InputError
 from onscreen.matching.folder import PARTS, describe, load_model, read_config, write_trained, write_untrained
 from onscreen.matching.towers import TowerSpec
-from onscreen.matching.train import Recipe, Trained, learning_rate, train
+from onscreen.matching.schedule import learning_rate
+from onscreen.matching.train import Recipe, Trained, train
 
 QUICK = {"embedding_dim": 32, "num_epochs": 6, "batch_size": 8, "learning_rate": 1e-3}
 

@@ -1,9 +1,9 @@
-"""Faces and voices of people as arrays, and the batches that training takes from them."""
+"""Faces and voices of people as arrays, which of them belong together, and how some of them become one batch."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import overload
@@ -11,8 +11,6 @@ from typing import overload
 import numpy as np
 import torch
 from torch import Tensor
-
-VALIDATION_ROUNDS = 8  # pairs a person gives to the validation loss at most
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,8 @@ class Link:
 class PairSet:
     """Pairs of faces and voices of some people.
 
-    people: identity ids. faces, voices: items, each (inputs,) or (inputs, frames) float32. links: which belong together.
+    people: identity ids. faces, voices: items, each (inputs,) or (inputs, frames) float32, or a picture (3, H, W) uint8.
+    links: which belong together.
     face_source, voice_source: what each item was taken from (sha256 of the video); items of one source share its accidents.
     """
 
@@ -49,6 +48,14 @@ class PairSet:
         return tuple(tuple(groups[person]) for person in sorted(groups))
 
     @cached_property
+    def table(self) -> LinkTable:
+        """The links as arrays, those of a person side by side."""
+        groups = self.by_person
+        rows = np.array([(link.person, link.face, link.voice) for links in groups for link in links], np.int64).reshape(-1, 3)
+        count = np.array([len(links) for links in groups], np.int64)
+        return LinkTable(rows[:, 0], rows[:, 1], rows[:, 2], np.cumsum(count) - count, count)
+
+    @cached_property
     def digest(self) -> str:
         """sha256 over the people, the links and the bytes of every item."""
         sums = hashlib.sha256(repr((self.people, self.links)).encode())
@@ -56,6 +63,17 @@ class PairSet:
             sums.update(f"{item.dtype}{item.shape}".encode())
             sums.update(np.ascontiguousarray(item).tobytes())
         return sums.hexdigest()
+
+
+@dataclass(frozen=True)
+class LinkTable:
+    """person, face, voice: (L,) int64 of each link. start, count: (P,) int64, where a person's links begin and how many there are."""
+
+    person: np.ndarray
+    face: np.ndarray
+    voice: np.ndarray
+    start: np.ndarray
+    count: np.ndarray
 
 
 class Chosen(Sequence[np.ndarray]):
@@ -97,7 +115,7 @@ def of_people(pairs: PairSet, wanted: Callable[[str], bool]) -> PairSet:
 
 @dataclass(frozen=True)
 class Batch:
-    """faces, voices: (B, inputs, T), shorter items filled up to the longest, and lengths (B,) say how far each is real."""
+    """faces, voices: of the pairs of one process, as collate gives them, with how far each is real. person: (B,) of all processes."""
 
     faces: Tensor
     face_lengths: Tensor
@@ -111,7 +129,13 @@ class Batch:
 
 
 def collate(items: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """(B, inputs, T) float32 and lengths (B,) int64. A vector is an item of one frame."""
+    """Items as one tensor, and lengths (B,) int64.
+
+    Vectors (an item of one frame) and (inputs, frames) become (B, inputs, T) float32, shorter ones filled up to the longest.
+    Pictures (C, H, W) of one size become (B, C, H, W) of their own dtype; their lengths are W.
+    """
+    if items[0].ndim == 3:
+        return torch.from_numpy(np.stack(items)), torch.tensor([item.shape[2] for item in items])
     framed = [item[:, None] if item.ndim == 1 else item for item in items]
     lengths = torch.tensor([item.shape[1] for item in framed])
     stacked = torch.zeros(len(framed), framed[0].shape[0], int(lengths.max()))
@@ -126,44 +150,3 @@ def crop(item: np.ndarray, frames: int, where: float) -> np.ndarray:
         return item
     start = round(where * (item.shape[1] - frames))
     return item[:, start : start + frames]
-
-
-def training_batches(pairs: PairSet, batch_size: int, frames: int, seed: int, epoch: int) -> Iterator[Batch]:
-    """One epoch: every person once, with one of their pairs and a stretch of `frames`, in an order drawn from (seed, epoch).
-
-    All people of a batch are different. Batches are of almost equal size; one left with a single person, who would have no
-    negative, is dropped (another one in the next epoch).
-    """
-    random = np.random.default_rng([seed, epoch])
-    order = random.permutation(len(pairs.by_person))
-    chosen = [links[random.integers(len(links))] for links in pairs.by_person]
-    where = random.random(len(chosen))
-    for group in _groups(order, batch_size):
-        if len(group) > 1:
-            yield _batch(pairs, [chosen[index] for index in group], frames, [float(where[index]) for index in group])
-
-
-def steps_per_epoch(people: int, batch_size: int) -> int:
-    """Batches that training_batches yields."""
-    return sum(len(group) > 1 for group in _groups(np.arange(people), batch_size))
-
-
-def _groups(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
-    """Parts of almost equal size, none above batch_size."""
-    return np.array_split(order, -(-len(order) // batch_size))
-
-
-def validation_batches(pairs: PairSet, batch_size: int, frames: int) -> Iterator[Batch]:
-    """The same batches every time: round r holds the r-th pair of each person (from the first again where they are used up)."""
-    rounds = min(VALIDATION_ROUNDS, max((len(links) for links in pairs.by_person), default=0))
-    for number in range(rounds):
-        chosen = [links[number % len(links)] for links in pairs.by_person]
-        for group in _groups(np.arange(len(chosen)), batch_size):
-            if len(group) > 1:
-                yield _batch(pairs, [chosen[index] for index in group], frames, [0.5] * len(group))
-
-
-def _batch(pairs: PairSet, links: Sequence[Link], frames: int, where: Sequence[float]) -> Batch:
-    faces = collate([pairs.faces[link.face] for link in links])
-    voices = collate([crop(pairs.voices[link.voice], frames, at) for link, at in zip(links, where, strict=True)])
-    return Batch(*faces, *voices, torch.tensor([link.person for link in links]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from onscreen.cache import code_digest, item_key
 from onscreen.config import Train
 from onscreen.matching.data import PairSet
 from onscreen.matching.folder import TOO_FEW, describe, history, write_trained, write_untrained
+from onscreen.matching.recipe import INDIFFERENT
 from onscreen.matching.towers import TowerSpec, sized
 from onscreen.matching.train import FEWEST_PEOPLE, Recipe, Trained, train
 from onscreen.records import Reject
@@ -50,7 +51,7 @@ class Plan:
     """What to train. towers: of faces and voices, as wide as their items where they do not say (sized). frames: see Recipe.
     inputs: where the towers' inputs come from.
 
-    tracked: whether MLflow records the curves; not outside of a checkout.
+    tracked: whether MLflow records the curves; not outside of a checkout. told: what else metrics are to say.
     """
 
     stage: str
@@ -59,6 +60,7 @@ class Plan:
     frames: int
     inputs: dict[str, Any]
     tracked: bool = True
+    told: dict[str, Any] = field(default_factory=dict)
 
 
 def fit(workspace: Workspace, plan: Plan, training: Loaded, validation: Loaded, folder: Path) -> None:
@@ -76,7 +78,7 @@ def fit(workspace: Workspace, plan: Plan, training: Loaded, validation: Loaded, 
                 trained = _train(workspace, plan, recipe, training.pairs, validation.pairs, state)
                 write_trained(out, recipe, trained, description, validation.pairs)
         write_table(out / "rejects.parquet", Reject, training.rejects + validation.rejects)
-    workspace.write_metrics(plan.stage, _metrics(description["data"], training, validation, trained))
+    workspace.write_metrics(plan.stage, _metrics(description["data"], training, validation, trained) | plan.told)
     _write_plots(workspace.plots(plan.stage), description["data"], trained)
 
 
@@ -89,7 +91,11 @@ def _state(workspace: Workspace, plan: Plan, training: PairSet, validation: Pair
     key = item_key(
         inputs=[training.digest, validation.digest],
         code=code_digest("onscreen.matching.train", "torch", "transformers", "lightning-fabric"),
-        params={**plan.params.model_dump(), "towers": [asdict(tower) for tower in plan.towers], "frames": plan.frames},
+        params={
+            **plan.params.model_dump(exclude=set(INDIFFERENT)),
+            "towers": [asdict(tower) for tower in plan.towers],
+            "frames": plan.frames,
+        },
     )
     return workspace.cache_root / "training" / f"{key}.safetensors"
 

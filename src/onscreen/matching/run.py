@@ -1,0 +1,204 @@
+"""One process's part of one training: epochs of updates, validation, the state from which it goes on after a kill."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from onscreen.errors import ConfigError
+from onscreen.matching import state as states
+from onscreen.matching.batches import Augment, Draw, Loader, Read, Side, Stacked, training_draws, validation_draws
+from onscreen.matching.data import Batch, PairSet
+from onscreen.matching.distributed import Send, Share, is_first
+from onscreen.matching.hf_towers import HfTower
+from onscreen.matching.recipe import Recipe, recipe_of, start, untrained
+from onscreen.matching.schedule import Freezing, learning_rate, optimizer_of
+from onscreen.matching.state import Best, Budget, Progress, Stored
+from onscreen.matching.towers import TowerSpec
+
+LEAST_SCALE = 1.0  # of fp16's gradients, which starts at 65,536 and is halved by each overflow
+
+
+def augmentation(kind: str) -> Augment | None:
+    """None."""
+    return None
+
+
+class Run:
+    """One process's part of one training."""
+
+    def __init__(self, fabric: Fabric, recipe: Recipe, training: PairSet, validation: PairSet, state: Path) -> None:
+        self.fabric, self.recipe, self.params, self.path = fabric, recipe, recipe.params, state
+        self.training = training
+        self.record = recipe_of(recipe, training, validation)
+        self.matcher = untrained(recipe)
+        self.matcher.share = Share(fabric.global_rank, fabric.world_size)
+        stored = states.read(state, self.record)
+        if stored is None:
+            start(self.matcher, recipe, training)
+        else:
+            self.matcher.load_state_dict(stored.weights)
+        fabric.to_device(self.matcher)
+        self._prepare_towers()
+        self.optimizer: Any = fabric.setup_optimizers(optimizer_of(self.matcher, self.params))
+        self.progress, self.best = Progress(), Best(self.matcher.state_dict())
+        if stored is not None:
+            self._take_up(stored)
+        self._agree()
+        self.loader = self._loader(training, augment=self.params.augment)
+        self.validation = self._loader(validation, augment=False)
+        self.validation_draws = validation_draws(validation, self.params.batch_size)
+        self.budget = Budget()
+
+    def _prepare_towers(self) -> None:
+        model = self.matcher.model
+        self.learned = [value for value in model.parameters() if value.requires_grad]
+        self.freezing = Freezing((model.face_encoder, model.audio_encoder), self.params)
+        for tower in (model.face_encoder, model.audio_encoder):
+            if self.params.gradient_checkpointing and isinstance(tower, HfTower):
+                tower.enable_checkpointing()
+
+    def _take_up(self, stored: Stored) -> None:
+        """Put back optimizer, progress and the best epoch."""
+        self.optimizer.load_state_dict({"state": stored.moments, "param_groups": self.optimizer.state_dict()["param_groups"]})
+        self.progress = stored.progress
+        self.best.take(stored.best)
+        scaler = self._scaler
+        if scaler is not None and stored.progress.scaler:
+            scaler.load_state_dict(stored.progress.scaler)
+
+    @property
+    def _scaler(self) -> Any:
+        """fp16's, or None."""
+        return getattr(self.fabric.strategy.precision, "scaler", None)
+
+    def _agree(self) -> None:
+        """Raises ConfigError when the processes have read different states, which on several machines means different disks."""
+        own = (len(self.progress.history), self.progress.steps)
+        if tuple(self.fabric.broadcast(own)) != own:
+            raise ConfigError(f"the processes see different files at {self.path}: all must work in one shared folder")
+
+    def _loader(self, pairs: PairSet, *, augment: bool) -> Loader:
+        def side(items: Sequence[np.ndarray], spec: TowerSpec, frames: int | None) -> Side:
+            if spec.kind == "embedding":
+                return Stacked(items, self.fabric.device)
+            return Read(items, frames, augmentation(spec.kind) if augment else None)
+
+        faces = side(pairs.faces, self.recipe.face, None)
+        voices = side(pairs.voices, self.recipe.voice, self.recipe.frames)
+        return Loader(faces, voices, self.params.seed, self.matcher.share, self.params.num_workers)
+
+    def go(self, send: Send) -> None:
+        """Train to the end; send((epoch, row)) for every epoch."""
+        for epoch, row in enumerate(self.progress.history):
+            send((epoch, row))
+        changed = False
+        while not self.progress.is_over(self.params):
+            epoch, changed = len(self.progress.history), True
+            row = self._epoch(epoch) | self._validate()
+            self.progress.end_epoch(self.fabric.broadcast(row))
+            if self.validation_draws and self.progress.best == epoch:
+                self.best.take(self.matcher.state_dict())
+            if not self.progress.is_over(self.params):
+                self._save_if_cheap()
+            send((epoch, row))
+        if changed:
+            self._save()
+        self.fabric.barrier()  # the others may read the state
+
+    def _epoch(self, epoch: int) -> dict[str, float]:
+        draws = training_draws(self.training, self.params.batch_size, self.params.seed, epoch)
+        steps = np.array_split(np.arange(len(draws)), -(-len(draws) // self.params.accumulation))
+        seeds = np.random.SeedSequence([self.params.seed, epoch, self.matcher.share.rank]).generate_state(len(draws), np.uint64)
+        self.matcher.train()
+        self.freezing.at(epoch)
+        done = self.progress.steps
+        batches = self.loader.batches(draws[steps[done][0] :] if done < len(steps) else [], epoch)
+        rate = 0.0
+        for step in range(done, len(steps)):
+            rate = learning_rate(self.params, epoch * len(steps) + step, len(steps) * self.params.num_epochs)
+            self._step(rate, batches, [draws[at] for at in steps[step]], [int(seeds[at]) for at in steps[step]])
+            self.progress.steps = step + 1
+            if self.progress.steps < len(steps):  # after the last one, the epoch is first ended
+                self._save_if_cheap()
+        mean = self.progress.losses / self.progress.pairs
+        return {"train_loss": mean, "learning_rate": rate, "temperature": self.matcher.loss.temperature}
+
+    def _step(self, rate: float, batches: Iterator[Batch], draws: Sequence[Draw], seeds: Sequence[int]) -> None:
+        """One update. The gradient is that of the mean loss of all pairs of its batches, each against its own batch."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad()
+        total = sum(len(draw.person) for draw in draws)
+        for draw, seed in zip(draws, seeds, strict=True):
+            self._seed(seed)
+            loss = self._loss(next(batches))
+            part = len(draw.person) / total
+            self.fabric.backward(loss if part == 1 else loss * part)
+            self.progress.losses += self._finite(loss) * len(draw.person)
+        self.progress.pairs += total
+        self._update()
+
+    def _seed(self, seed: int) -> None:
+        """Of dropout: what a step draws depends on the step alone, so it draws the same after a kill."""
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed takes 0.2 ms
+        if self.fabric.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
+
+    def _loss(self, batch: Batch) -> Tensor:
+        with self.fabric.autocast():
+            loss: Tensor = self.matcher(batch.to(self.fabric.device))
+        return loss
+
+    def _finite(self, loss: Tensor) -> float:
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise self._no_number("loss")
+        return value
+
+    def _update(self) -> None:
+        self.matcher.share.sum_gradients(self.learned)
+        norm = self.fabric.clip_gradients(self.matcher, self.optimizer, max_norm=self.params.clip_norm, error_if_nonfinite=False)
+        scaler = self._scaler
+        if scaler is None and (norm is None or not math.isfinite(float(norm))):
+            raise self._no_number("gradient")
+        self.optimizer.step()  # fp16's scaler leaves it out after an overflow, and halves its scale
+        if scaler is not None and scaler.get_scale() < LEAST_SCALE:
+            raise self._no_number("gradient")
+        self.matcher.loss.clamp()
+
+    def _no_number(self, what: str) -> ConfigError:
+        epoch, rate, precision = len(self.progress.history), self.params.learning_rate, self.params.precision
+        also = ", or use precision: bf16" if precision == "fp16" else ""
+        return ConfigError(f"the {what} stopped being a number in epoch {epoch}: lower learning_rate ({rate:g}){also}")
+
+    @torch.no_grad()
+    def _validate(self) -> dict[str, float]:
+        if not self.validation_draws:
+            return {}
+        self.matcher.eval()
+        losses = [(float(self._loss(batch)), len(batch.person)) for batch in self.validation.batches(self.validation_draws)]
+        return {"val_loss": sum(loss * count for loss, count in losses) / sum(count for _, count in losses)}
+
+    def _save_if_cheap(self) -> None:
+        if is_first() and self.budget.allows():
+            self._save()
+
+    def _save(self) -> None:
+        if not is_first():
+            return
+        begin = time.monotonic()
+        scaler = self._scaler
+        self.progress.scaler = {} if scaler is None else scaler.state_dict()
+        best = self.best.tensors if "val_loss" in (self.progress.history or [{}])[0] else {}
+        moments = self.optimizer.state_dict()["state"]
+        states.write(self.path, self.record, Stored(self.progress, self.matcher.state_dict(), best, moments))
+        self.budget.spent(time.monotonic() - begin)
