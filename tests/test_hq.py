@@ -1,4 +1,4 @@
-"""The HQ-VoxCeleb tree: written from our people, read in every published spelling."""
+"""The HQ-VoxCeleb tree written from our people, and what becomes of a tree in training."""
 
 import csv
 import json
@@ -6,27 +6,25 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
 
+from hq_cases import mel, published_tree
 from onscreen.cache import Item
 from onscreen.config import Hq
-from onscreen.errors import CorruptTable, InputError, Rejected
-from onscreen.matching.hq_tree import load_mel, read_tree
+from onscreen.errors import Rejected
+from onscreen.matching.hq_tree import read_tree
+from onscreen.matching.mel_files import load_mel
 from onscreen.records import Reject
 from onscreen.stages import hq
 from onscreen.stages.hq import Measured, TreeFile, run, write_tree
 from onscreen.stages.hq_items import PICTURE_MODELS, Picture, measure_picture
+from onscreen.stages.hq_mels import look_at_mels
 from onscreen.stages.items import picture_input
-from onscreen.stages.train_hq import commonest_bands, load_sides
+from onscreen.stages.train_hq import load_sides
 from onscreen.storage import StoredFile, storing
-from onscreen.store import read_table, write_json
+from onscreen.store import read_table
 from onscreen.weights import model, path_of
 from real_data import DATA, needs_real_data
 from stage_cases import checkout, portrait
-
-
-def mel(bands: int = 8, frames: int = 20, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=(bands, frames)).astype(np.float32)
 
 
 def voice(name: str, item: str, source: str = "s") -> Measured:
@@ -36,19 +34,6 @@ def voice(name: str, item: str, source: str = "s") -> Measured:
 def face(name: str, item: str, share: float = 0.5) -> Measured:
     jpeg = cv2.imencode(".jpg", portrait(0)[..., ::-1])[1]
     return Measured(name, item, "s", Item({"person_share": share}, {"jpeg": np.asarray(jpeg)}))
-
-
-def published_tree(root: Path, people: dict[str, str], spelling: str = "mel_spectograms", part: str = "vox1") -> None:
-    """A tree as downloaded: no tree.json."""
-    split: dict[str, list[str]] = {"train": [], "val": [], "test": []}
-    for number, (name, side) in enumerate(people.items()):
-        split[side].append(name)
-        for kind in (spelling, "masked_faces"):
-            (root / part / kind / name).mkdir(parents=True)
-        for clip in range(2):
-            np.save(root / part / spelling / name / f"{clip}.npy", mel(seed=number))
-        cv2.imwrite(str(root / part / "masked_faces" / name / "a.jpg"), portrait(number)[..., ::-1])
-    write_json(root / "split.json", {part: split})
 
 
 def test_only_people_with_a_voice_and_a_face_are_written_and_the_others_named() -> None:
@@ -98,50 +83,6 @@ def test_our_meta_file_has_the_columns_of_the_real_one(tmp_path: Path) -> None:
     assert (tmp_path / "vox1" / "vox1_meta.csv").read_text().splitlines()[0] == real
 
 
-@pytest.mark.parametrize(("spelling", "part"), [("mel_spectograms", "vox1"), ("mel_spectrograms", "vox2")])
-def test_a_published_tree_is_read_in_both_spellings_and_both_parts(tmp_path: Path, spelling: str, part: str) -> None:
-    published_tree(tmp_path, {"A.J._Buckley": "train", "Chloé_X": "test"}, spelling, part)
-    tree = read_tree(tmp_path)
-    assert [len(person.mels) for person in tree.people] == [2, 2]
-    person = tree.people[0]
-    assert len({tree.source_of(path) for path in (*person.mels, *person.faces)}) == 3
-
-
-def test_a_name_without_media_is_absent_and_a_pickle_is_counted_not_loaded(tmp_path: Path) -> None:
-    published_tree(tmp_path, {"a": "train"})
-    write_json(tmp_path / "split.json", {"vox1": {"train": ["a", "b"], "test": []}})
-    (tmp_path / "vox1" / "mel_spectograms" / "a" / "2.pickle").write_bytes(b"\x80\x04.")
-    tree = read_tree(tmp_path)
-    assert ([person.name for person in tree.people], tree.absent, tree.unread_pickles) == (["a"], 1, 1)
-
-
-def test_a_tree_without_split_or_with_a_person_on_two_sides_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"split\.json"):
-        read_tree(tmp_path)
-    write_json(tmp_path / "split.json", {"vox1": {"train": ["a"]}, "vox2": {"test": ["a"]}})
-    with pytest.raises(CorruptTable, match="a is on two sides"):
-        read_tree(tmp_path)
-
-
-@pytest.mark.parametrize("content", [np.zeros(5, np.float32), np.zeros((2, 3), int), np.full((2, 3), np.nan), np.zeros((3, 0))])
-def test_an_array_that_is_no_spectrogram_is_refused(tmp_path: Path, content: np.ndarray) -> None:
-    np.save(tmp_path / "x.npy", content)
-    with pytest.raises(CorruptTable):
-        load_mel(StoredFile(tmp_path / "x.npy"))
-
-
-def test_a_spectrogram_that_cannot_be_read_is_refused_as_one_that_is_none(tmp_path: Path) -> None:
-    (tmp_path / "x.npy").mkdir()
-    with pytest.raises(CorruptTable, match="cannot be read"):
-        load_mel(StoredFile(tmp_path / "x.npy"))
-
-
-def test_an_object_array_is_never_unpickled(tmp_path: Path) -> None:
-    np.save(tmp_path / "x.npy", np.array([{}], object), allow_pickle=True)
-    with pytest.raises(CorruptTable):
-        load_mel(StoredFile(tmp_path / "x.npy"))
-
-
 def test_a_tree_becomes_pairs_and_what_does_not_fit_is_counted(tmp_path: Path) -> None:
     root = tmp_path / "data" / "hq"
     published_tree(root, {"a": "train", "b": "train", "c": "train", "d": "val"})
@@ -150,16 +91,17 @@ def test_a_tree_becomes_pairs_and_what_does_not_fit_is_counted(tmp_path: Path) -
     cv2.imwrite(str(root / "vox1/masked_faces/b/a.jpg"), np.zeros((90, 90, 3), np.uint8))
     workspace = checkout(tmp_path, {})
     tree = read_tree(workspace.hq)
-    assert commonest_bands(tree) == 8
+    mels = look_at_mels(workspace, tree)
+    assert mels.layout.bands == 8
     sides = load_sides(workspace, tree, ("train", "val"), picture_input("embedding"), 8)
     loaded = sides["train"]
     assert loaded.pairs.people == ("a", "c")
     assert {(Path(row.item).name, row.scope, row.code) for row in loaded.items} == {
         ("other.npy", "voice", "other_band_count"),
-        ("broken.npy", "voice", "unreadable_mel"),
+        ("broken.npy", "voice", "not_a_spectrogram"),
         ("a.jpg", "face", "no_face_found"),
     }
-    assert [(row.item, row.scope, row.code) for row in loaded.people] == [("b", "hq", "no_face")]
+    assert [(row.item, row.scope, row.code) for row in loaded.people] == [("b", "face", "no_face")]
     assert str(tmp_path) not in "".join(row.detail for row in loaded.rejects)
     assert len(loaded.pairs.links) == 4
     assert not any(link.same_source for link in loaded.pairs.links)

@@ -2,131 +2,103 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict
-from typing import overload
+from functools import partial
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from onscreen.errors import CorruptTable
-from onscreen.matching.data import Link, PairSet
-from onscreen.matching.hq_tree import Tree, load_mel, read_tree
+from onscreen.config import TrainHq
+from onscreen.console import log
+from onscreen.errors import Rejected
+from onscreen.matching.hq_tree import Person, Tree, read_tree
+from onscreen.matching.mel_files import load_mel
 from onscreen.matching.towers import TowerSpec
-from onscreen.records import Reject
-from onscreen.stages.items import FaceFile, FaceInput, Items, face_items, picture_input
+from onscreen.records import Pair
+from onscreen.stages.hq_mels import Mels, look_at_mels
+from onscreen.stages.items import FaceFile, FaceInput, Items, face_items, face_spec, picture_input
+from onscreen.stages.pairing import pair_set
 from onscreen.stages.training import Loaded, Plan, fit
-from onscreen.storage import StoredFile
 from onscreen.workspace import Workspace
 
 STAGE = "train_hq"
 
 
-class Mels(Sequence[np.ndarray]):
-    """Spectrograms read from disk when they are asked for: a published tree holds more than memory does."""
+def pairs_of(tree: Tree, person: Person, lost: Collection[str]) -> Iterator[Pair]:
+    """A person's faces go with all their spectrograms of another source; within one source where they have no other.
 
-    def __init__(self, files: Sequence[StoredFile]) -> None:
-        self._files = files
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    @overload
-    def __getitem__(self, index: int) -> np.ndarray: ...
-    @overload
-    def __getitem__(self, index: slice) -> Mels: ...
-    def __getitem__(self, index: int | slice) -> np.ndarray | Mels:
-        return Mels(self._files[index]) if isinstance(index, slice) else load_mel(self._files[index])
-
-
-def run(tree: Tree, side: str, faces: Items, bands: int) -> Loaded:
-    """Faces and mels of one side's people as arrays. faces: by path. bands: of the mels to take.
-
-    A person's faces go with all their mels of another source; within one source where they have no other. People without a
-    usable face or a usable mel are left out.
+    lost: paths of files that cannot be used. Each is in a pair too, so that it is known whose it was; what decides is what is left.
     """
-    people = tree.side(side)
-    reasons = {path: _why_not(tree, path, faces, bands) for person in people for path in (*person.faces, *person.mels)}
-    lost = [_lost(person.name, _kept(person.faces, reasons), _kept(person.mels, reasons)) for person in people]
-    fit = [(person, _kept(person.faces, reasons), _kept(person.mels, reasons)) for person in people]
-    usable = [(person, own_faces, own_mels) for person, own_faces, own_mels in fit if own_faces and own_mels]
-    face_paths = [path for _, paths, _ in usable for path in paths]
-    mel_paths = [path for _, _, paths in usable for path in paths]
-    face_at, mel_at = ({path: at for at, path in enumerate(paths)} for paths in (face_paths, mel_paths))
-    links = []
-    for number, (_, own_faces, own_mels) in enumerate(usable):
-        every = [(face, mel) for face in own_faces for mel in own_mels]
-        apart = [(face, mel) for face, mel in every if tree.source_of(face) != tree.source_of(mel)]
-        links += [Link(number, face_at[face], mel_at[mel], same_source=not apart) for face, mel in apart or every]
-    pairs = PairSet(
-        people=tuple(person.name for person, _, _ in usable),
-        faces=faces.of(face_paths),
-        voices=Mels([tree.files.file(path) for path in mel_paths]),
-        links=tuple(links),
-        face_source=tuple(tree.source_of(path) for path in face_paths),
-        voice_source=tuple(tree.source_of(path) for path in mel_paths),
-    )
-    return Loaded(pairs, tuple(reason for reason in reasons.values() if reason), tuple(reason for reason in lost if reason))
+    faces, mels = ([path for path in paths if path not in lost] for paths in (person.faces, person.mels))
+    if not faces or not mels:
+        yield from _pairs(person, ((face, mel) for face in person.faces for mel in person.mels), same_source=False)
+        return
+    every = [(face, mel) for face in faces for mel in mels]
+    apart = [(face, mel) for face, mel in every if tree.source_of(face) != tree.source_of(mel)]
+    yield from _pairs(person, apart or every, same_source=not apart)
+    unused = [(face, mels[0]) for face in person.faces if face in lost] + [(faces[0], mel) for mel in person.mels if mel in lost]
+    yield from _pairs(person, unused, same_source=False)
 
 
-def _why_not(tree: Tree, path: str, faces: Items, bands: int) -> Reject | None:
-    """Why a file cannot be used, or None."""
-    if path in faces.lost:
-        found = faces.lost[path]
-        return Reject(path, STAGE, "face", found.code, found.detail, found.numbers)
-    if path in faces.known:
-        return None
-    try:
-        there = load_mel(tree.files.file(path)).shape[0]
-    except CorruptTable as error:
-        return Reject(path, STAGE, "voice", "unreadable_mel", str(error))
-    if there == bands:
-        return None
+def _pairs(person: Person, paths: Iterable[tuple[str, str]], same_source: bool) -> Iterator[Pair]:
+    for face, mel in paths:
+        yield Pair(person.identity, person.side, face, mel, same_source)
+
+
+def mel_items(tree: Tree, mels: Mels, bands: int) -> Items:
+    """What a voice tower of so many mel bands takes: (bands, frames) float32, read when it is asked for; a published tree holds
+    more than memory does."""
+    there = {path: shape[0 if mels.layout.bands_first else 1] for path, shape in mels.shape.items()}
+    other = {path: _other_bands(found, bands) for path, found in there.items() if found != bands}
+    fitting = (path for path in there if path not in other)
+    known = {path: partial(load_mel, tree.files.file(path), mels.layout.bands_first) for path in fitting}
+    return Items(known, dict(mels.lost) | other)
+
+
+def _other_bands(there: int, bands: int) -> Rejected:
     numbers = {"bands": float(there), "needed": float(bands)}
-    return Reject(path, STAGE, "voice", "other_band_count", f"{there} mel bands; most training ones have {bands}", numbers)
+    return Rejected("other_band_count", f"{there} mel bands; the model takes {bands}, those of most training ones", numbers)
 
 
-def _lost(name: str, faces: Sequence[str], mels: Sequence[str]) -> Reject | None:
-    """Why a person cannot be used, or None."""
-    if faces and mels:
-        return None
-    code, detail = ("no_face", "no usable face") if mels else ("no_voice", "no usable mel spectrogram")
-    return Reject(name, STAGE, "hq", code, f"this person has {detail}")
-
-
-def _kept(paths: Iterable[str], reasons: Mapping[str, Reject | None]) -> list[str]:
-    return [path for path in paths if reasons[path] is None]
-
-
-def load_sides(workspace: Workspace, tree: Tree, sides: Iterable[str], face: FaceInput, bands: int) -> dict[str, Loaded]:
-    """Pairs of these sides of the tree by side."""
+def load_sides(
+    workspace: Workspace, tree: Tree, sides: Iterable[str], face: FaceInput, bands: int, mels: Mels | None = None
+) -> dict[str, Loaded]:
+    """Pairs of these sides of the tree by side. bands: of the spectrograms that the model takes. mels: of look_at_mels."""
     sides = list(sides)
+    voices = mel_items(tree, mels or look_at_mels(workspace, tree), bands)
     paths = [path for side in sides for person in tree.side(side) for path in person.faces]
     faces = face_items(workspace, face, {path: FaceFile(tree.files.file(path)) for path in paths})
-    return {side: run(tree, side, faces, bands) for side in sides}
+    lost = {*faces.lost, *voices.lost}
+    source = {path: tree.source_of(path) for person in tree.people for path in (*person.faces, *person.mels)}
+    pairs = {side: [pair for person in tree.side(side) for pair in pairs_of(tree, person, lost)] for side in sides}
+    return {side: pair_set(STAGE, of, faces, voices, source, source) for side, of in pairs.items()}
 
 
-def commonest_bands(tree: Tree) -> int:
-    """Mel bands of most training spectrograms; 0 where none can be read. A model takes one number of bands."""
-    counts: Counter[int] = Counter()
-    for person in tree.side("train"):
-        for path in person.mels:
-            try:
-                counts[load_mel(tree.files.file(path)).shape[0]] += 1
-            except CorruptTable:
-                continue
-    return max(counts, key=lambda bands: (counts[bands], bands), default=0)
+def train_tree(workspace: Workspace, tree: Tree, params: TrainHq, folder: Path, tracked: bool = True) -> None:
+    """Train on the tree's train side, choose the epoch on its val side; write the model's folder, metrics and plots."""
+    mels = look_at_mels(workspace, tree)
+    if "assumed" in mels.layout.told:
+        log.warning("%s: %s", tree.files.folder, mels.layout.told)
+    bands = mels.layout.bands
+    face = picture_input(params.face_tower, params.face_frozen_epochs == "all")
+    sides = load_sides(workspace, tree, ("train", "val"), face, bands, mels)
+    frames = max(1, round(params.audio_duration_sec * 1000 / tree.hop_ms))
+    inputs = {"face": asdict(face), "voice": {"tower": params.voice_tower, "mel_bands": bands, "hop_ms": tree.hop_ms}}
+    towers = face_spec(face), TowerSpec(params.voice_tower, bands, frames if params.voice_tower == "flatten" else 0)
+    plan = Plan(STAGE, params, towers, frames, inputs, tracked, about(tree, mels))
+    fit(workspace, plan, sides["train"], sides["val"], folder)
+
+
+def about(tree: Tree, mels: Mels) -> dict[str, Any]:
+    """What metrics say of the tree itself."""
+    return {
+        "spectrograms": mels.layout.told,
+        "people_without_mels_or_faces": len(tree.absent),
+        "files_of_other_kinds": tree.unread,
+        "people_moved_to_their_side_in_vox1": len(tree.moved),
+    }
 
 
 def main(workspace: Workspace) -> None:
-    """Train on the tree's train side, choose the epoch on its val side; write models/hq."""
-    params = workspace.params.train_hq
-    tree = read_tree(workspace.hq)
-    bands = commonest_bands(tree)
-    face = picture_input(params.face_tower)
-    sides = load_sides(workspace, tree, ("train", "val"), face, bands)
-    frames = max(1, round(params.audio_duration_sec * 1000 / tree.hop_ms))
-    inputs = {"face": asdict(face), "voice": {"tower": params.voice_tower, "mel_bands": bands, "hop_ms": tree.hop_ms}}
-    towers = TowerSpec(params.face_tower), TowerSpec(params.voice_tower, bands, frames if params.voice_tower == "flatten" else 0)
-    plan = Plan(STAGE, params, towers, frames, inputs)
-    fit(workspace, plan, sides["train"], sides["val"], workspace.models / "hq")
+    """Train on data/hq; write models/hq."""
+    train_tree(workspace, read_tree(workspace.hq), workspace.params.train_hq, workspace.models / "hq")

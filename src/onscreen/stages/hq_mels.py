@@ -1,0 +1,61 @@
+"""All spectrograms of an HQ-VoxCeleb tree: looked at once, a person a job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from onscreen.cache import Item, code_digest, item_key
+from onscreen.engine import Job
+from onscreen.errors import Rejected
+from onscreen.matching.hq_tree import Layout, Tree, layout_of
+from onscreen.matching.mel_files import measure_mels
+from onscreen.storage import Stored
+from onscreen.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Mels:
+    """shape: path -> as the file holds it, of those that can be used. lost: path -> why it cannot. layout: of all of them."""
+
+    shape: Mapping[str, tuple[int, int]]
+    lost: Mapping[str, Rejected]
+    layout: Layout
+
+
+def look_at_mels(workspace: Workspace, tree: Tree) -> Mels:
+    """Shapes of a tree's spectrograms, from the item cache where the files have been looked at before, under whatever name."""
+    people = [person.mels for person in tree.people]
+    found = measured_mels(workspace, tree.files, people)
+    shape = {path: one for path, one in found.items() if not isinstance(one, Rejected)}
+    training = [shape[path] for person in tree.side("train") for path in person.mels if path in shape]
+    layout = layout_of(_table(list(shape.values())), _table(training), tree.frames_last)
+    return Mels(shape, {path: one for path, one in found.items() if isinstance(one, Rejected)}, layout)
+
+
+def measured_mels(workspace: Workspace, files: Stored, groups: Sequence[Sequence[str]]) -> dict[str, tuple[int, int] | Rejected]:
+    """The shape of each file, or why it has none. groups: paths that are looked at in one job each."""
+    code = code_digest("onscreen.matching.mel_files", "numpy")
+    stored = [tuple(files.file(path) for path in paths) for paths in groups]
+    jobs = [
+        Job(item_key(inputs=[f"{workspace.sha256_of(file)} {file.name}" for file in of], code=code, params={}), of)
+        for of in stored
+    ]
+    verdicts: dict[str, tuple[int, int] | Rejected] = {}
+    for paths, result in zip(groups, workspace.engine.measure("spectrograms", measure_mels, jobs), strict=True):
+        verdicts |= {path: _verdict(result, at) for at, path in enumerate(paths)}
+    return verdicts
+
+
+def _verdict(result: Item | Rejected, at: int) -> tuple[int, int] | Rejected:
+    if isinstance(result, Rejected):  # the process that looked at this person's files died, or took too long
+        return result
+    lost = result.meta["lost"].get(str(at))
+    bands, frames = result.arrays["shape"][at]
+    return Rejected(**lost) if lost else (int(bands), int(frames))
+
+
+def _table(shapes: Sequence[tuple[int, int]]) -> np.ndarray:
+    return np.array(shapes, np.int64).reshape(-1, 2)
