@@ -16,6 +16,7 @@ import onscreen
 from onscreen.console import console, log, set_up_logging
 from onscreen.errors import ConfigError, OnscreenError, WeightsError
 from onscreen.guide.commands import app as faces_app
+from onscreen.guide.model_commands import embed, evaluate_face_voice, export_app, match, matched_files, train_app
 from onscreen.help import Group
 
 STAGES = {
@@ -56,13 +57,36 @@ def _stage_command(stage: str) -> Callable[[], None]:
     return command
 
 
+def _stage_group(stage: str) -> typer.Typer:
+    """A stage whose name has commands below it too: without one it is the stage."""
+    group = typer.Typer(cls=Group, invoke_without_command=True, help=STAGES[stage])
+    run = _stage_command(stage)
+
+    @group.callback()
+    def _stage(context: typer.Context) -> None:
+        if context.invoked_subcommand is None:
+            run()
+
+    app.add_typer(group, name=stage, help=STAGES[stage], rich_help_panel="Stages")
+    return group
+
+
+_GROUPS = {"evaluate"}
+evaluate_app = _stage_group("evaluate")
 for _stage, _help in STAGES.items():
-    app.command(_stage, help=_help, rich_help_panel="Stages")(_stage_command(_stage))
+    if _stage not in _GROUPS:
+        app.command(_stage, help=_help, rich_help_panel="Stages")(_stage_command(_stage))
 
 
 ledger_app = typer.Typer(cls=Group, no_args_is_help=True, help="The memory of who is who and on which side (data/ledger.csv).")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(faces_app, name="faces")
+app.add_typer(train_app, name="train")
+app.add_typer(export_app, name="export")
+evaluate_app.command("face-voice")(evaluate_face_voice)
+app.command()(match)
+app.command()(embed)
+app.command("matched-files")(matched_files)
 
 
 @ledger_app.command()

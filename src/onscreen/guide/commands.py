@@ -24,7 +24,7 @@ app = typer.Typer(cls=Group, no_args_is_help=True, help="Faces of any folder, wi
 
 
 @contextmanager
-def _errors_exit_with_2() -> Iterator[None]:
+def errors_exit_with_2() -> Iterator[None]:
     """Of these commands, 1 says that some items gave nothing, so no error may end in it."""
     try:
         yield
@@ -34,7 +34,7 @@ def _errors_exit_with_2() -> Iterator[None]:
 
 
 @app.command()
-@_errors_exit_with_2()
+@errors_exit_with_2()
 def extract(
     dataset_path: Annotated[Path, typer.Option("--dataset_path", help="folder of videos, read with its subfolders")],
     output_dir: Annotated[
@@ -82,7 +82,7 @@ def extract(
 
 
 @app.command()
-@_errors_exit_with_2()
+@errors_exit_with_2()
 def dedupe(
     faces_dir: Annotated[Path, typer.Option("--faces_dir", help="folder of face pictures, read with its subfolders")],
     dedupe_dir: Annotated[

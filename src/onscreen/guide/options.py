@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
-from onscreen.config import Faces, Params, load_params
+from onscreen.config import Faces, Params, load_params, parse_params
 from onscreen.errors import ConfigError
 from onscreen.media.images import SUFFIXES
 from onscreen.records import Reject
@@ -20,6 +20,20 @@ _EXTENSION = re.compile(r"(?:\*?\.)?([A-Za-z0-9]+)")
 def params_of(settings: Path) -> Params:
     """params.yaml where there is one, else the defaults."""
     return load_params(settings) if settings.is_file() else Params()
+
+
+def train_params(params: Params, given: Mapping[str, object]) -> Params:
+    """params with these values of train_face_voice; None means that an option was not given.
+
+    Raises ConfigError naming the option, its value and what is allowed.
+    """
+    values = {name: value for name, value in given.items() if value is not None}
+    data = params.train_face_voice.model_dump(mode="json") | values
+    try:
+        made = parse_params({"train_face_voice": data}, "options")
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("options: train_face_voice.", "--")) from error
+    return params.model_copy(update={"train_face_voice": made.train_face_voice})
 
 
 def one_of(option: str, value: str, key: str) -> str:

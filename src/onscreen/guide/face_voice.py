@@ -1,0 +1,275 @@
+"""`onscreen train face-voice` and `onscreen evaluate face-voice`: the two-tower model on pictures and sounds of any folders.
+
+People are put on sides by the hash of their name, as the split stage does, so whoever is held out at training is never trained on,
+however often and with whomever it is repeated. config.json keeps digests of those who trained the model or chose its epoch; only
+others are test people.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from onscreen.config import Evaluate, Params, Split
+from onscreen.errors import ConfigError, NothingUsable
+from onscreen.guide.measuring import Measured, inputs_of, measure, plan_of, workspace_for
+from onscreen.guide.options import counts
+from onscreen.guide.people import STAGE, Media, join_by_bytes, pairs_of, usable
+from onscreen.matching.data import PairSet
+from onscreen.matching.folder import LAST, PARTS, digest_of_person, load_model, read_config
+from onscreen.matching.metrics import Scoring, evaluate, permuted_check
+from onscreen.matching.recipe import INDIFFERENT
+from onscreen.matching.state import check_same_recipe
+from onscreen.matching.train import FEWEST_PEOPLE
+from onscreen.matching.trials import trials_of
+from onscreen.own_folder import OwnFolder
+from onscreen.records import Pair, Reject
+from onscreen.stages.evaluate import backbones_trained_on
+from onscreen.stages.items import FaceInput, VoiceInput
+from onscreen.stages.pairing import pair_set
+from onscreen.stages.split import side_of
+from onscreen.stages.training import Loaded, fit
+from onscreen.store import read_json, write_json, write_table
+from onscreen.workspace import Workspace
+
+MANIFEST = "written_face_voice.json"
+RESULTS = "evaluation_results.json"
+SIDES = ("train", "val", "test")
+ACCURACIES = (1, 5, 10)  # the guide's
+_KNOWN = ("training_people_sha256", "validation_people_sha256", "joined_people_sha256")
+_FILES = ("config.json", "history.json", "rejects.parquet", LAST, *(f"{part}.safetensors" for part in PARTS))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of a training. people: by side. joined: people who are another under a second name, by files of the same bytes.
+
+    epochs: done. best: the epoch that was kept, from 0. losses: its train_loss and val_loss. calibration: of config.json.
+    """
+
+    people: dict[str, int]
+    faces: int
+    voices: int
+    joined: int
+    epochs: int
+    best: int
+    train_loss: float
+    val_loss: float | None
+    calibration: dict[str, Any]
+    rejects: dict[str, int]
+
+
+def train(media: Media, save_dir: Path, params: Params) -> Trained:
+    """Train on the train side of these people, choose the epoch on their val side; write the model into save_dir.
+
+    A killed run goes on where it stopped; a finished one is told again, and nothing is trained.
+    Raises InputError when save_dir holds what this command did not write, ConfigError when it holds a model of other settings or
+    of other people, NothingUsable when fewer than 2 people are left to train on.
+    """
+    own = OwnFolder(save_dir.resolve(), "--save_dir", MANIFEST)
+    face, voice = inputs_of(params)
+    with own.alone():
+        own.refuse_foreign(name for name in _FILES if (own.path / name).exists())
+        _same_settings(own.path, params, face, voice)
+        workspace = own.workspace(own.path, params)
+        people = _people(workspace, media, face, voice, params.split)
+        _enough(people, params.split)
+        _same_people(own.path, people)
+        plan = plan_of(params.train_face_voice, face, voice)
+        made = workspace.models / "face_voice"
+        fit(workspace, plan, people.sides["train"], people.sides["val"], made)
+        config = read_config(made) | {
+            "split": params.split.model_dump(mode="json"),
+            "joined_people_sha256": sorted(digest_of_person(name) for name in people.joined),
+        }
+        write_json(made / "config.json", config)
+        write_table(made / "rejects.parquet", Reject, people.rejects)
+        _place(made, own)
+    rows = read_json(own.path / "history.json")
+    best = config["best_epoch"]
+    return Trained(
+        people={side: len(loaded.pairs.people) for side, loaded in people.sides.items()},
+        faces=len(people.measured.faces.known),
+        voices=len(people.measured.voices.known),
+        joined=len(people.joined),
+        epochs=len(rows["train_loss"]),
+        best=best,
+        train_loss=rows["train_loss"][best],
+        val_loss=rows["val_loss"][best],
+        calibration=config["calibration"],
+        rejects=counts(people.rejects),
+    )
+
+
+def _same_settings(folder: Path, params: Params, face: FaceInput, voice: VoiceInput) -> None:
+    """Raises ConfigError that names the keys in which a model in the folder differs."""
+    if not (folder / "config.json").is_file():
+        return
+    config = read_config(folder)
+    new = {
+        "params": params.train_face_voice.model_dump(mode="json"),
+        "inputs": {"face": asdict(face), "voice": asdict(voice)},
+        "split": params.split.model_dump(mode="json"),
+    }
+    there = {name: config.get(name, {}) for name in new}
+    for section in (there["params"], new["params"]):
+        for name in INDIFFERENT:
+            section.pop(name, None)
+    there["inputs"] = {
+        name: {key: side[key] for key in side if key in new["inputs"][name]} for name, side in there["inputs"].items()
+    }
+    check_same_recipe(there, new, f"--save_dir {folder}")
+
+
+def _same_people(folder: Path, people: _People) -> None:
+    """Raises ConfigError when the folder holds a model of other people: what was scored with it would be of another model."""
+    if not (folder / "config.json").is_file():
+        return
+    config = read_config(folder)
+    for side, key in (("train", "training_people_sha256"), ("val", "validation_people_sha256")):
+        before, now = set(config[key]), {digest_of_person(name) for name in people.sides[side].pairs.people}
+        if before != now:
+            raise ConfigError(
+                f"--save_dir {folder} holds a model of other people: {key} has {len(before)} there and {len(now)} now, "
+                f"{len(before & now)} of them the same. Choose another folder, or delete this one."
+            )
+
+
+@dataclass(frozen=True)
+class _People:
+    """Pairs by side. joined: names of people who are another under a second name. rejects: all that is left out, files and people."""
+
+    sides: dict[str, Loaded]
+    measured: Measured
+    joined: set[str]
+    rejects: list[Reject]
+
+
+def _people(workspace: Workspace, media: Media, face: FaceInput, voice: VoiceInput, split: Split) -> _People:
+    """Measure all faces and voices, and put people on sides. People who share bytes are one, so that no copy is on two sides."""
+    measured = measure(workspace, media, face, voice)
+    joined, other_names = join_by_bytes(usable(media, measured.sha256), measured.sha256)
+    pairs = [replace(pair, split=side_of(pair.identity_id, split)) for pair in pairs_of(joined)]
+    sides = {side: load(measured, joined, [pair for pair in pairs if pair.split == side]) for side in SIDES}
+    rejects = [*joined.rejects, *measured.rejects]
+    return _People(sides, measured, other_names, rejects)
+
+
+def load(measured: Measured, media: Media, pairs: list[Pair]) -> Loaded:
+    """These pairs as arrays."""
+    face_source = {name: file.recording for name, file in media.faces.items()}
+    voice_source = {name: file.recording for name, file in media.voices.items()}
+    return pair_set(STAGE, pairs, measured.faces, measured.voices, face_source, voice_source)
+
+
+def _enough(people: _People, split: Split) -> None:
+    sizes = {side: len(loaded.pairs.people) for side, loaded in people.sides.items()}
+    if sizes["train"] < FEWEST_PEOPLE:
+        lost = ", ".join(f"{count} {code}" for code, count in counts(people.rejects).items())
+        raise NothingUsable(
+            f"{sizes['train']} people to train on; at least {FEWEST_PEOPLE} are needed. {sizes['val']} choose the epoch and "
+            f"{sizes['test']} are held out for the test, by split.val = {split.val:g} and split.test = {split.test:g}"
+            + (f". Left out: {lost}" if lost else "")
+        )
+
+
+def _place(made: Path, own: OwnFolder) -> None:
+    """Move the model into its place; config.json comes last, so that half a model is none."""
+    names = sorted(path.relative_to(made).as_posix() for path in made.rglob("*") if path.is_file())
+    own.claim({*own.written(), *names, RESULTS})
+    (own.path / "config.json").unlink(missing_ok=True)
+    for name in sorted(names, key=lambda name: name == "config.json"):
+        (own.path / name).parent.mkdir(exist_ok=True)
+        (made / name).replace(own.path / name)
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """results: what evaluation_results.json says. unseen: people whom the model does not know. people: all with face and voice."""
+
+    results: dict[str, Any]
+    people: int
+    unseen: int
+    rejects: dict[str, int]
+
+
+def evaluate_model(media: Media, model_dir: Path, test_size: float, top_k: int, params: Params) -> Evaluated:
+    """Score a model on people of these folders who neither trained it nor chose its epoch; write evaluation_results.json.
+
+    test_size: share of all people, above 0 up to 1: those whose hash lies below it, so a smaller share is part of a larger one.
+    Raises ConfigError for a wrong share or rank, InputError when the folder holds no model, NothingUsable when nobody is left.
+    """
+    if not 0 < test_size <= 1:
+        raise ConfigError(f"--test_size {test_size:g}: must be a share of people, above 0 and at most 1")
+    if top_k < 1:
+        raise ConfigError(f"--top_k {top_k}: must be a whole number from 1")
+    config = read_config(model_dir)
+    model = load_model(model_dir)
+    split = Split(**config["split"]) if "split" in config else params.split
+    known = {digest for key in _KNOWN for digest in config.get(key, ())}
+    workspace = workspace_for(model_dir, params)
+    face, voice = FaceInput(**config["inputs"]["face"]), VoiceInput(**config["inputs"]["voice"])
+    unseen = {person for person in media.people if digest_of_person(person) not in known}
+    chosen = {person for person in unseen if _below(person, test_size, split)}
+    if not chosen:
+        raise NothingUsable(_nobody(media, unseen, test_size, split))
+    measured = measure(workspace, media, face, voice)
+    joined, _ = join_by_bytes(usable(media, measured.sha256), measured.sha256)
+    pairs = [pair for pair in pairs_of(joined) if pair.identity_id in chosen]
+    loaded = load(measured, joined, pairs)
+    rejects = [*joined.rejects, *measured.rejects]
+    if not loaded.pairs.links:
+        lost = ", ".join(f"{count} {code}" for code, count in counts(rejects).items())
+        raise NothingUsable(f"none of the {len(chosen)} test people has a face and a voice that can be used ({lost})")
+    results = _results(model, loaded.pairs, config, params.evaluate, top_k)
+    results |= {"test_size": test_size, "people_in_folders": len(media.people), "people_unseen": len(unseen)}
+    results["left_out"] = dict(sorted(Counter(row.code for row in rejects).items()))
+    write_json(model_dir / RESULTS, results)
+    return Evaluated(results, len(media.people), len(unseen), counts(rejects))
+
+
+def _below(person: str, share: float, split: Split) -> bool:
+    return share == 1 or side_of(person, Split(val=0.0, test=share, salt=split.salt)) == "test"
+
+
+def _nobody(media: Media, unseen: set[str], test_size: float, split: Split) -> str:
+    people = len(media.people)
+    if not unseen:
+        return (
+            f"the model was trained on all {people} people of these folders, or its epoch was chosen on them: nobody is held out"
+        )
+    share = next(step / 100 for step in range(1, 101) if any(_below(person, step / 100, split) for person in unseen))
+    all_of = next(step / 100 for step in range(1, 101) if all(_below(person, step / 100, split) for person in unseen))
+    return (
+        f"--test_size {test_size:g} of {people} people is nobody whom the model has not seen. {len(unseen)} are held out in all: "
+        f"--test_size {share:g} takes the first, --test_size {all_of:g} all of them"
+    )
+
+
+def _results(model: Any, pairs: PairSet, config: dict[str, Any], params: Evaluate, top_k: int) -> dict[str, Any]:
+    scoring = Scoring(tuple(sorted({*ACCURACIES, top_k})), params.bootstrap, params.seed)
+    trials = trials_of(pairs, model.embed_faces(pairs.faces), model.embed_voices(pairs.voices))
+    calibration = config.get("calibration", {"threshold": None, "reason": "this model was trained without one"})
+    threshold = calibration["threshold"]
+    figures = evaluate(trials, scoring, str(calibration["reason"]) if threshold is None else float(threshold))
+    found = figures["all"]
+    named = {f"top{k}_accuracy": found["face_to_voice"][f"top{k}"] for k in ACCURACIES}
+    named["roc_auc_score"] = found["verification"]["auc"]
+    few = len(trials.people) < FEWEST_PEOPLE
+    return {
+        "status": f"{len(trials.people)} test person: nobody to be told from" if few else "ok",
+        **{name: figure["value"] for name, figure in named.items()},
+        "reasons": {name: figure["reason"] for name, figure in named.items() if figure["value"] is None},
+        "chance": {name: figure["chance"] for name, figure in named.items() if "chance" in figure},
+        "num_samples": len(pairs.links),
+        "people": len(trials.people),
+        "faces": len(pairs.faces),
+        "voices": len(pairs.voices),
+        "same_source_pairs": sum(link.same_source for link in pairs.links),
+        "top_k": top_k,
+        **figures,
+        "permuted_labels": permuted_check(trials, params.seed),
+        "backbones_trained_on": backbones_trained_on(config["inputs"]),
+    }

@@ -1,0 +1,96 @@
+"""Pictures and sounds of any folder as what a model's towers take in, and where it is remembered that they were measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from onscreen.config import Params, TrainFaceVoice
+from onscreen.errors import ConfigError, InputError, Rejected
+from onscreen.guide.people import STAGE, Media, MediaFile
+from onscreen.matching.towers import TowerSpec
+from onscreen.media.files import regular_file
+from onscreen.records import Reject
+from onscreen.stages.hq_items import EMBEDDER
+from onscreen.stages.items import FaceFile, FaceInput, Items, VoiceInput, face_items, picture_input, voice_items
+from onscreen.stages.sounds import hear
+from onscreen.stages.training import Plan
+from onscreen.storage import StoredFile
+from onscreen.weights import home
+from onscreen.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Items by the names of the files. sha256: of the files that gave one."""
+
+    faces: Items
+    voices: Items
+    sha256: Mapping[str, str]
+
+    @property
+    def rejects(self) -> list[Reject]:
+        """The files that gave none."""
+        sides = (("face", self.faces), ("voice", self.voices))
+        return [
+            Reject(name, STAGE, scope, why.code, why.detail, why.numbers)
+            for scope, items in sides
+            for name, why in sorted(items.lost.items())
+        ]
+
+
+def inputs_of(params: Params) -> tuple[FaceInput, VoiceInput]:
+    """How the towers of params.train_face_voice take in pictures and sounds."""
+    train, voices = params.train_face_voice, params.voices
+    voice = VoiceInput(train.voice_tower, voices.embedder, train.audio_duration_sec, voices.loudness_dbfs, voices.short_speech)
+    return picture_input(train.face_tower), voice
+
+
+def plan_of(params: TrainFaceVoice, face: FaceInput, voice: VoiceInput) -> Plan:
+    """What to train outside of a checkout."""
+    towers = TowerSpec(params.face_tower), TowerSpec(params.voice_tower)
+    return Plan(STAGE, params, towers, 1, {"face": asdict(face), "voice": asdict(voice)}, tracked=False)
+
+
+def measure(workspace: Workspace, media: Media, face: FaceInput, voice: VoiceInput) -> Measured:
+    """Measure every file, or take it from the item cache."""
+    faces, voices = measure_faces(workspace, media.faces, face), measure_voices(workspace, media.voices, voice)
+    files = {**media.faces, **media.voices}
+    known = {name: workspace.hashes.sha256(files[name].path) for items in (faces, voices) for name in items.known}
+    return Measured(faces, voices, known)
+
+
+def measure_faces(workspace: Workspace, files: Mapping[str, MediaFile], how: FaceInput) -> Items:
+    """Items of pictures. Raises ConfigError for a model that takes embeddings which pictures cannot be given here."""
+    if how.tower == "embedding" and how.embedder != EMBEDDER:
+        raise ConfigError(
+            f"this model takes faces that {how.embedder} embedded in videos; of single pictures only {EMBEDDER}'s embeddings are "
+            "made. Train one on pictures with `onscreen train face-voice`"
+        )
+    images, lost = dict[str, FaceFile](), dict[str, Rejected]()
+    for name, file in files.items():
+        try:
+            workspace.hashes.sha256(regular_file(file.path))
+            images[name] = FaceFile(StoredFile(file.path))
+        except InputError as error:
+            lost[name] = Rejected("unreadable", str(error))
+    found = face_items(workspace, how, images)
+    return replace(found, lost={**found.lost, **lost})
+
+
+def measure_voices(workspace: Workspace, files: Mapping[str, MediaFile], how: VoiceInput) -> Items:
+    """Items of sounds: where somebody speaks in them, and that as the tower takes it."""
+    heard = hear(workspace, {name: file.path for name, file in files.items()})
+    found = voice_items(workspace, how, heard.speech)
+    return replace(found, lost={**found.lost, **heard.lost})
+
+
+def workspace_for(model: Path, params: Params) -> Workspace:
+    """Where a model is used: the items that its training measured are taken from its own folder, if they are there.
+
+    Else from the checkout that the current folder lies in, or from the user's cache.
+    """
+    own = model / ".onscreen"
+    root = own / "workspace" if own.is_dir() else home()
+    return Workspace(root, root, params, own / "cache" if own.is_dir() else home() / ".cache" / "onscreen")
