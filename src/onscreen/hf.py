@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from onscreen.errors import WeightsError
+import numpy as np
+
+from onscreen.errors import Rejected, WeightsError
 
 if TYPE_CHECKING:
     import torch
@@ -60,6 +62,14 @@ class Backbone:
     def model_type(self) -> str:
         """One of FACE_TYPES or VOICE_TYPES."""
         return str(self.config["model_type"])
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A network that runs once per item, in a worker. name: hf:<id or path>. files: see Backbone; it must be these."""
+
+    name: str
+    files: Mapping[str, str]
 
 
 def find(name: str, types: tuple[str, ...], sha256: Mapping[str, str] | None = None) -> Backbone:
@@ -138,6 +148,13 @@ def load(backbone: Backbone, architecture: str | None = None) -> torch.nn.Module
         )
     loaded: torch.nn.Module = model
     return loaded
+
+
+def numbers(values: np.ndarray) -> np.ndarray:
+    """What a network made of an item, float32. Raises Rejected "no_embedding" when some of it is not finite."""
+    if not np.isfinite(values).all():
+        raise Rejected("no_embedding", "the network gives no numbers for it", {})
+    return np.ascontiguousarray(values, np.float32)
 
 
 def _folder(name: str) -> Path:

@@ -16,7 +16,7 @@ from onscreen import hf
 
 
 class HfTower(nn.Module):
-    """network: of transformers, with random weights or pretrained ones."""
+    """config, settings: see TowerSpec. network: one with weights; without it, one of that configuration with random weights."""
 
     network: nn.Module
 
@@ -25,7 +25,7 @@ class HfTower(nn.Module):
 
     def enable_checkpointing(self) -> None:
         """Keep only the layers' inputs of a training step and compute the rest again: less memory, about a third more time."""
-        self.network.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[operator]  # of transformers
+        self.network.activation_checkpointing_enable({"use_reentrant": False})  # type: ignore[operator]  # of transformers
 
     def load_pretrained(self, backbone: hf.Backbone) -> None:
         """Take the weights of a backbone of the same configuration. Raises WeightsError as hf.load does."""
@@ -41,9 +41,9 @@ class FaceTower(HfTower):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, config: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    def __init__(self, config: Mapping[str, Any], settings: Mapping[str, Any], network: nn.Module | None = None) -> None:
         super().__init__()
-        self.network = hf.network(config)
+        self.network = network or hf.network(config)
         self._pooled = config["model_type"] == "clip_vision_model"
         self.register_buffer("mean", torch.tensor(settings["mean"], dtype=torch.float32)[:, None, None])
         self.register_buffer("std", torch.tensor(settings["std"], dtype=torch.float32)[:, None, None])
@@ -66,9 +66,9 @@ class VoiceTower(HfTower):
     are never masked, and no layer is skipped.
     """
 
-    def __init__(self, config: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    def __init__(self, config: Mapping[str, Any], settings: Mapping[str, Any], network: nn.Module | None = None) -> None:
         super().__init__()
-        self.network = hf.network(config)
+        self.network = network or hf.network(config)
         self._normalize = bool(settings["normalize"])
         self._alone = config["feat_extract_norm"] == "group"
         self._prob = float(config["mask_time_prob"]) if config.get("apply_spec_augment", True) else 0.0

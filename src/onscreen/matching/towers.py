@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,10 @@ class TowerSpec:
         if self.config is not None:
             return int(self.config["hidden_size"])
         return {"embedding": self.inputs, "mel": 2 * MEL_CHANNELS, "flatten": self.inputs * self.frames}[self.kind]
+
+    def as_json(self) -> dict[str, Any]:
+        """What config.json keeps: TowerSpec(**spec.as_json()) is the same tower."""
+        return {name: value for name, value in asdict(self).items() if value}
 
 
 def hf_face(name: str) -> TowerSpec:

@@ -14,7 +14,7 @@ from onscreen.cache import Item
 from onscreen.errors import Rejected
 from onscreen.faces import detectors, embedders
 from onscreen.faces.background import mask_background
-from onscreen.faces.detectors import Detector
+from onscreen.faces.detectors import Detection, Detector
 from onscreen.faces.embedders import Embedder, embed
 from onscreen.storage import StoredFile
 
@@ -43,7 +43,7 @@ class Picture:
 
 def measure_masked(crop: Crop) -> Item:
     """arrays: jpeg, the crop with all but the person black. meta: person_share, of its pixels. Raises Rejected "unreadable_image"."""
-    masked, share = mask_background(_read(crop.image), crop.model_file)
+    masked, share = mask_background(read_picture(crop.image), crop.model_file)
     jpeg = cv2.imencode(".jpg", masked[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
     return Item({"person_share": share}, {"jpeg": np.asarray(jpeg)})
 
@@ -53,15 +53,24 @@ def measure_picture(picture: Picture) -> Item:
 
     Raises Rejected "unreadable_image", "no_face_found".
     """
-    image = _read(picture.image)
+    _, image, found = look(picture)
+    _, embedder = _models(tuple(sorted(picture.files.items())))
+    return Item({"faces": len(found), "score": found[0].score}, {"embedding": embed(embedder, image, found[0])})
+
+
+def look(picture: Picture) -> tuple[np.ndarray, np.ndarray, list[Detection]]:
+    """The picture as it is and as it is looked at, both (H, W, 3) uint8 RGB, and the faces in the latter, the largest first.
+
+    Raises Rejected "unreadable_image", "no_face_found".
+    """
+    image = read_picture(picture.image)
     scale = _SIDE_PX / min(image.shape[:2])
-    image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    detector, embedder = _models(tuple(sorted(picture.files.items())))
-    found = detector(image)
+    looked = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    detector, _ = _models(tuple(sorted(picture.files.items())))
+    found = detector(looked)
     if not found:
         raise Rejected("no_face_found", f"no face is found in {picture.image.name}", {})
-    largest = max(found, key=lambda face: face.box[2] * face.box[3])
-    return Item({"faces": len(found), "score": largest.score}, {"embedding": embed(embedder, image, largest)})
+    return image, looked, sorted(found, key=lambda face: -face.box[2] * face.box[3])
 
 
 @cache
@@ -71,10 +80,14 @@ def _models(files: tuple[tuple[str, Path], ...]) -> tuple[Detector, Embedder]:
     return detectors.create(DETECTOR, dict(files)), embedders.create(EMBEDDER, dict(files))
 
 
-def _read(file: StoredFile) -> np.ndarray:
-    """(H, W, 3) uint8 RGB."""
-    data = np.frombuffer(file.read(), np.uint8)
+def read_picture(file: StoredFile) -> np.ndarray:
+    """(H, W, 3) uint8 RGB. Raises Rejected "unreadable_image"."""
+    return decode_picture(np.frombuffer(file.read(), np.uint8), file.name)
+
+
+def decode_picture(data: np.ndarray, name: str) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of a file's bytes, uint8. Raises Rejected "unreadable_image" with that name."""
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:
-        raise Rejected("unreadable_image", f"{file.name} is not a readable image", {})
+        raise Rejected("unreadable_image", f"{name} is not a readable image", {})
     return np.ascontiguousarray(image[..., ::-1])

@@ -8,18 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
+from onscreen import hf
 from onscreen.cache import Item, code_digest, item_key
+from onscreen.config import Faces, Hq, TrainFaceVoice, Voices
 from onscreen.engine import Job
-from onscreen.errors import Rejected
+from onscreen.errors import MixedModelsError, Rejected
+from onscreen.matching.towers import TowerSpec, hf_face, hf_voice
+from onscreen.stages import tower_faces, tower_voices
 from onscreen.stages.hq_items import EMBEDDER, PICTURE_MODELS, Picture, measure_picture
+from onscreen.stages.reading import CachedCrop, CachedMel, ReadCrop, ReadSpeech
+from onscreen.stages.tower_faces import CropTask, FaceTask, Framing
+from onscreen.stages.tower_voices import SpeechTask, VoiceWindows
 from onscreen.storage import StoredFile
 from onscreen.voices.embedders import VoiceTask, measure_voice, voice_key
-from onscreen.voices.waveform import LOUDNESS_DBFS, Loudness, ShortSpeech, Speech
+from onscreen.voices.mel import MelTask, measure_mel
+from onscreen.voices.waveform import LOUDNESS_DBFS, RATE_HZ, Loudness, ShortSpeech, Speech
 from onscreen.weights import digest_of, ensure, model, path_of
 from onscreen.workspace import Workspace
 
@@ -28,10 +37,19 @@ Known = np.ndarray | Callable[[], np.ndarray]
 
 @dataclass(frozen=True)
 class FaceInput:
-    """How a face becomes an item. tower: embedding | hf:<id or path>. embedder: of the embedding tower."""
+    """How a face becomes an item. tower: embedding | hf:<id or path>. embedder: of the embedding tower.
+
+    frozen: an hf network runs once per item, and its vectors are the items; else pictures are, side_px wide and high. files: of
+    the network, name -> sha256. crop_px, crop_margin: how a face is cut out of a picture, as data/faces does it.
+    """
 
     tower: str
     embedder: str | None
+    frozen: bool = False
+    side_px: int = 0
+    files: dict[str, str] | None = None
+    crop_px: int = 256
+    crop_margin: float = 0.4
 
 
 @dataclass(frozen=True)
@@ -39,6 +57,7 @@ class VoiceInput:
     """How speech becomes an item. tower: embedding | mel | flatten | hf:<id or path>. embedder: of the embedding tower.
 
     window_s: seconds of speech that the tower hears at once. loudness_dbfs, short_speech: see waveform.level, waveform.fill.
+    frozen, files: as in FaceInput; the items of a network that is trained are waveforms. n_mels, win_ms, hop_ms: of mel and flatten.
     """
 
     tower: str
@@ -46,14 +65,70 @@ class VoiceInput:
     window_s: float
     loudness_dbfs: Loudness = LOUDNESS_DBFS
     short_speech: ShortSpeech = "repeat"
+    frozen: bool = False
+    files: dict[str, str] | None = None
+    n_mels: int = 64
+    win_ms: float = 25.0
+    hop_ms: float = 10.0
+
+
+def face_input(tower: str, frozen: bool, embedder: str | None, framing: Faces) -> FaceInput:
+    """embedder: what embedded the faces, where that is known. Raises WeightsError when an hf model is not on this machine."""
+    if not tower.startswith(hf.PREFIX):
+        return FaceInput(tower, embedder)
+    found = hf.find(tower, hf.FACE_TYPES)
+    side = int(hf.face_settings(found)["size_px"])
+    return FaceInput(tower, None, frozen, side, dict(found.files), framing.crop_px, framing.crop_margin)
+
+
+def picture_input(tower: str, frozen: bool = True, framing: Faces | None = None) -> FaceInput:
+    """How pictures whose faces nobody has measured become items. Raises as face_input does."""
+    return face_input(tower, frozen, EMBEDDER, framing or Faces())
+
+
+def voice_input(params: TrainFaceVoice, voices: Voices, mels: Hq) -> VoiceInput:
+    """How the params of a training have it. Raises WeightsError when an hf model is not on this machine."""
+    tower, given = params.voice_tower, (params.audio_duration_sec, voices.loudness_dbfs, voices.short_speech)
+    if tower == "embedding":
+        return VoiceInput(tower, voices.embedder, *given)
+    if tower.startswith(hf.PREFIX):
+        files = dict(hf.find(tower, hf.VOICE_TYPES).files)
+        return VoiceInput(tower, None, *given, frozen=params.voice_frozen_epochs == "all", files=files)
+    return VoiceInput(tower, None, *given, n_mels=mels.n_mels, win_ms=mels.win_ms, hop_ms=mels.hop_ms)
+
+
+def face_spec(how: FaceInput) -> TowerSpec:
+    """The tower for such items; of an embedding it does not know the width. Raises WeightsError as face_input does."""
+    return TowerSpec("embedding") if how.tower == "embedding" or how.frozen else hf_face(how.tower)
+
+
+def voice_spec(how: VoiceInput, *, augment: bool) -> TowerSpec:
+    """The tower for such items. augment: see hf_voice. Raises WeightsError as voice_input does."""
+    if how.tower == "embedding" or how.frozen:
+        return TowerSpec("embedding")
+    if how.tower in ("mel", "flatten"):
+        return TowerSpec(how.tower, how.n_mels, voice_frames(how) if how.tower == "flatten" else 0)
+    return hf_voice(how.tower, augment=augment)
+
+
+def voice_frames(how: VoiceInput) -> int:
+    """How far a window of such an item goes along its last axis: vectors, frames or samples."""
+    if how.tower == "embedding" or how.frozen:
+        return 1
+    per_s = 1000 / how.hop_ms if how.tower in ("mel", "flatten") else RATE_HZ
+    return max(1, round(how.window_s * per_s))
 
 
 @dataclass(frozen=True)
 class FaceFile:
-    """A picture of one face, large in it. embedding: (D,) float32, L2 = 1, of FaceInput.embedder, where it is measured already."""
+    """A picture of one face, large in it. embedding: (D,) float32, L2 = 1, of FaceInput.embedder, where it is measured already.
+
+    is_crop: it is cut and turned already, as data/faces does it; no face is looked for in it.
+    """
 
     image: StoredFile
     embedding: np.ndarray | None = None
+    is_crop: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,39 +162,165 @@ class _Read(Sequence[np.ndarray]):
 
 
 def face_items(workspace: Workspace, how: FaceInput, faces: Mapping[str, FaceFile]) -> Items:
-    """Items of these faces by name; embeddings from the item cache where they are there."""
+    """Items of these faces by name, from the item cache where they are there.
+
+    Raises MixedModelsError for pictures when the model takes another embedding than theirs, WeightsError when a model that is
+    needed for one of them is not on this machine.
+    """
+    if how.tower != "embedding":
+        return _frozen_faces(workspace, how, faces) if how.frozen else _pictures(workspace, how, faces)
     stored = {name: face.embedding for name, face in faces.items() if face.embedding is not None}
-    missing = [name for name in faces if name not in stored]
-    found = _embeddings(workspace, {name: faces[name].image for name in missing})
+    found = _embeddings(workspace, how, {name: face.image for name, face in faces.items() if name not in stored})
     measured = {name: item.arrays["embedding"] for name, item in found.items() if isinstance(item, Item)}
-    return Items(stored | measured, {name: item for name, item in found.items() if isinstance(item, Rejected)})
+    return Items(stored | measured, _lost(found))
 
 
-def _embeddings(workspace: Workspace, pictures: Mapping[str, StoredFile]) -> dict[str, Item | Rejected]:
+def _embeddings(workspace: Workspace, how: FaceInput, pictures: Mapping[str, StoredFile]) -> dict[str, Item | Rejected]:
     if not pictures:
         return {}
-    ensure(PICTURE_MODELS)
-    files: dict[str, Path] = {file: path_of(name, file) for name in PICTURE_MODELS for file in model(name).files}
-    code = code_digest("onscreen.stages.hq_items", "dlib-bin", "mediapipe", "onnxruntime", "opencv-python")
-    weights = [digest_of(name) for name in PICTURE_MODELS]
+    if how.embedder != EMBEDDER:
+        raise MixedModelsError(
+            f"the model takes faces as {how.embedder} embeds them; pictures whose faces nobody has measured are embedded with "
+            f"{EMBEDDER}. Train it with faces.embedder: {EMBEDDER}, or with face_tower: hf:<id or path>."
+        )
+    task = _picture_task()
+    code = code_digest("onscreen.stages.hq_items", *_PICTURE_LIBRARIES)
     jobs = [
-        Job(item_key(inputs=[workspace.sha256_of(image)], code=code, params={}, weights=weights), Picture(image, files))
+        Job(item_key(inputs=[workspace.sha256_of(image)], code=code, params={}, weights=_picture_weights()), task(image))
         for image in pictures.values()
     ]
     return dict(zip(pictures, workspace.engine.measure("faces", measure_picture, jobs), strict=True))
 
 
+_PICTURE_LIBRARIES = ("dlib-bin", "mediapipe", "onnxruntime", "opencv-python")
+
+
+def _picture_task() -> Callable[[StoredFile], Picture]:
+    ensure(PICTURE_MODELS)
+    files: dict[str, Path] = {file: path_of(name, file) for name in PICTURE_MODELS for file in model(name).files}
+    return partial(Picture, files=files)
+
+
+def _picture_weights() -> list[str]:
+    return [digest_of(name) for name in PICTURE_MODELS]
+
+
+def _frozen_faces(workspace: Workspace, how: FaceInput, faces: Mapping[str, FaceFile]) -> Items:
+    network = hf.Frozen(how.tower, how.files or {})
+    framing = Framing(how.crop_px, how.crop_margin)
+    look = _picture_task() if any(not face.is_crop for face in faces.values()) else None
+    code = code_digest("onscreen.stages.tower_faces", "torch", "transformers", *_PICTURE_LIBRARIES)
+    jobs = []
+    for face in faces.values():
+        crop = face.image if face.is_crop or look is None else CropTask(look(face.image), framing)
+        params: dict[str, Any] = {} if face.is_crop else {"crop_px": how.crop_px, "crop_margin": how.crop_margin}
+        weights = [*_digests(network), *([] if face.is_crop else _picture_weights())]
+        key = item_key(inputs=[workspace.sha256_of(face.image)], code=code, params=params, weights=weights)
+        jobs.append(Job(key, FaceTask(crop, network)))
+    _need(workspace, jobs, network, hf.FACE_TYPES)
+    found = dict(zip(faces, workspace.engine.measure("faces", tower_faces.measure_face, jobs), strict=True))
+    return Items({name: item.arrays["embedding"] for name, item in found.items() if isinstance(item, Item)}, _lost(found))
+
+
+def _pictures(workspace: Workspace, how: FaceInput, faces: Mapping[str, FaceFile]) -> Items:
+    """Pictures for a tower that is trained: crops as they are stored, faces in others cut out once."""
+    code = code_digest("onscreen.stages.tower_faces", *_PICTURE_LIBRARIES)
+    crops = {name: face.image for name, face in faces.items() if face.is_crop}
+    others = {name: face.image for name, face in faces.items() if not face.is_crop}
+    read_jobs = [
+        Job(item_key(inputs=[workspace.sha256_of(image), "crop"], code=code, params={}), image) for image in crops.values()
+    ]
+    found = dict(zip(crops, workspace.engine.measure("faces", tower_faces.measure_readable, read_jobs), strict=True))
+    known: dict[str, Known] = {name: ReadCrop(crops[name], how.side_px) for name in crops if isinstance(found[name], Item)}
+    if others:
+        look, framing = _picture_task(), Framing(how.crop_px, how.crop_margin)
+        params = {"crop_px": how.crop_px, "crop_margin": how.crop_margin}
+        jobs = [
+            Job(
+                item_key(inputs=[workspace.sha256_of(image)], code=code, params=params, weights=_picture_weights()),
+                CropTask(look(image), framing),
+            )
+            for image in others.values()
+        ]
+        cut = dict(zip(others, workspace.engine.measure("faces", tower_faces.measure_crop, jobs), strict=True))
+        keys = {name: job.key for name, job in zip(others, jobs, strict=True)}
+        known |= {name: CachedCrop(workspace.cache, keys[name], how.side_px) for name in others if isinstance(cut[name], Item)}
+        found |= cut
+    return Items(known, _lost(found))
+
+
 def voice_items(workspace: Workspace, how: VoiceInput, voices: Mapping[str, Speech]) -> Items:
-    """Items of these voices by name; speaker embeddings from the item cache where they are there."""
+    """Items of these voices by name, from the item cache where they are there.
+
+    Raises WeightsError when a model that is needed for one of them is not on this machine.
+    """
+    if how.tower in ("mel", "flatten"):
+        return _mels(workspace, how, voices)
+    if how.tower != "embedding":
+        return _frozen_voices(workspace, how, voices) if how.frozen else _waveforms(workspace, how, voices)
     jobs = []
     for speech in voices.values():
         task = VoiceTask(speech, str(how.embedder), how.window_s, how.loudness_dbfs, how.short_speech)
         jobs.append(Job(voice_key(task, workspace.sha256_of(speech.wav)), task))
     found = dict(zip(voices, workspace.engine.measure("voices", measure_voice, jobs), strict=True))
-    known = {name: item.arrays["embedding"] for name, item in found.items() if isinstance(item, Item)}
-    return Items(known, {name: item for name, item in found.items() if isinstance(item, Rejected)})
+    return Items({name: item.arrays["embedding"] for name, item in found.items() if isinstance(item, Item)}, _lost(found))
 
 
-def picture_input(tower: str) -> FaceInput:
-    """How pictures whose faces nobody has measured become items."""
-    return FaceInput(tower, EMBEDDER if tower == "embedding" else None)
+def _mels(workspace: Workspace, how: VoiceInput, voices: Mapping[str, Speech]) -> Items:
+    code, jobs = code_digest("onscreen.voices.mel", "librosa", "numpy", "soundfile"), []
+    for speech in voices.values():
+        task = MelTask(speech, how.n_mels, how.win_ms, how.hop_ms)
+        jobs.append(Job(item_key(inputs=speech.inputs(workspace.sha256_of(speech.wav)), code=code, params=task.params), task))
+    found: dict[str, Item | Rejected] = dict(
+        zip(voices, map(partial(_long_enough, how), workspace.engine.measure("voices", measure_mel, jobs)), strict=True)
+    )
+    keys = {name: job.key for name, job in zip(voices, jobs, strict=True)}
+    return Items({name: CachedMel(workspace.cache, keys[name]) for name in voices if isinstance(found[name], Item)}, _lost(found))
+
+
+def _long_enough(how: VoiceInput, found: Item | Rejected) -> Item | Rejected:
+    """A spectrogram, or that its speech is too short: by the same rule as for other towers, but a spectrogram of any length is
+    heard as it is, so that nothing has to be repeated."""
+    least = tower_voices.LEAST_S / (1 if how.short_speech == "refuse" else 2)
+    if isinstance(found, Rejected) or found.meta["speech_s"] >= least:
+        return found
+    return Rejected("too_short", "less speech than is needed", {"speech_s": found.meta["speech_s"], "needed_s": least})
+
+
+def _frozen_voices(workspace: Workspace, how: VoiceInput, voices: Mapping[str, Speech]) -> Items:
+    network = hf.Frozen(how.tower, how.files or {})
+    code, jobs = code_digest("onscreen.stages.tower_voices", "numpy", "soundfile", "torch", "transformers"), []
+    for speech in voices.values():
+        task = SpeechTask(speech, how.loudness_dbfs, how.short_speech)
+        inputs, params = speech.inputs(workspace.sha256_of(speech.wav)), {**task.params, "window_s": how.window_s}
+        key = item_key(inputs=inputs, code=code, params=params, weights=_digests(network))
+        jobs.append(Job(key, VoiceWindows(task, how.window_s, network)))
+    _need(workspace, jobs, network, hf.VOICE_TYPES)
+    found = dict(zip(voices, workspace.engine.measure("voices", tower_voices.measure_windows, jobs), strict=True))
+    return Items({name: item.arrays["windows"] for name, item in found.items() if isinstance(item, Item)}, _lost(found))
+
+
+def _waveforms(workspace: Workspace, how: VoiceInput, voices: Mapping[str, Speech]) -> Items:
+    """Waveforms for a tower that is trained, read anew each time; only whether they can be heard is kept."""
+    code = code_digest("onscreen.stages.tower_voices", "numpy", "soundfile")
+    tasks = {name: SpeechTask(speech, how.loudness_dbfs, how.short_speech) for name, speech in voices.items()}
+    jobs = [
+        Job(item_key(inputs=task.speech.inputs(workspace.sha256_of(task.speech.wav)), code=code, params=task.params), task)
+        for task in tasks.values()
+    ]
+    found = dict(zip(voices, workspace.engine.measure("voices", tower_voices.measure_waveform, jobs), strict=True))
+    return Items({name: ReadSpeech(tasks[name]) for name in voices if isinstance(found[name], Item)}, _lost(found))
+
+
+def _digests(network: hf.Frozen) -> list[str]:
+    return [f"{name} {sha256}" for name, sha256 in sorted(network.files.items())]
+
+
+def _need(workspace: Workspace, jobs: Sequence[Job], network: hf.Frozen, types: tuple[str, ...]) -> None:
+    """Raises WeightsError, once and before any worker, when something is to be measured and the network is not here."""
+    if not all(workspace.cache.has(job.key) for job in jobs):
+        hf.find(network.name, types, network.files)
+
+
+def _lost(found: Mapping[str, Item | Rejected]) -> dict[str, Rejected]:
+    return {name: item for name, item in found.items() if isinstance(item, Rejected)}

@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
+from onscreen.config import TrainFaceVoice
 from onscreen.errors import MixedModelsError
-from onscreen.matching.towers import TowerSpec
 from onscreen.records import Clip, Face, Pair
-from onscreen.stages.items import FaceFile, FaceInput, VoiceInput, face_items, voice_items
+from onscreen.stages.items import (
+    FaceFile,
+    FaceInput,
+    VoiceInput,
+    face_input,
+    face_items,
+    face_spec,
+    voice_frames,
+    voice_input,
+    voice_items,
+    voice_spec,
+)
 from onscreen.stages.pairing import pair_set
 from onscreen.stages.training import Loaded, Plan, fit
 from onscreen.storage import Stored
@@ -29,7 +40,8 @@ def load_sides(workspace: Workspace, sides: Iterable[str], face: FaceInput, voic
     check_embedders(faces, every)
     stored, prepared = Stored(workspace.faces), Stored(workspace.prepared)
     face_files = {
-        name: FaceFile(stored.file(faces[name].image), faces[name].embedding) for name in sorted({pair.face_id for pair in every})
+        name: FaceFile(stored.file(faces[name].image), faces[name].embedding, is_crop=True)
+        for name in sorted({pair.face_id for pair in every})
     }
     speech = {name: speech_of(prepared, clips[name]) for name in sorted({pair.voice_clip_id for pair in every})}
     seen, heard = face_items(workspace, face, face_files), voice_items(workspace, voice, speech)
@@ -45,15 +57,20 @@ def check_embedders(faces: Mapping[str, Face], pairs: Iterable[Pair]) -> None:
         raise MixedModelsError(f"data/faces holds embeddings of {' and '.join(sorted(models))}; run `dvc repro extract_faces`")
 
 
+def plan_of(params: TrainFaceVoice, face: FaceInput, voice: VoiceInput) -> Plan:
+    """What to train on such items. Raises WeightsError when an hf tower's model is not on this machine."""
+    towers = face_spec(face), voice_spec(voice, augment=params.augment)
+    return Plan(STAGE, params, towers, voice_frames(voice), {"face": asdict(face), "voice": asdict(voice)})
+
+
 def main(workspace: Workspace) -> None:
     """Train on the train side, choose the epoch on the val side; write models/face_voice."""
-    params = workspace.params.train_face_voice
-    face = FaceInput(params.face_tower, face_embedder(workspace))
-    voices = workspace.params.voices
-    voice = VoiceInput(params.voice_tower, voices.embedder, params.audio_duration_sec, voices.loudness_dbfs, voices.short_speech)
+    every = workspace.params
+    params = every.train_face_voice
+    face = face_input(params.face_tower, params.face_frozen_epochs == "all", face_embedder(workspace), every.faces)
+    voice = voice_input(params, every.voices, every.hq)
+    plan = plan_of(params, face, voice)
     sides = load_sides(workspace, ("train", "val"), face, voice)
-    towers = TowerSpec(params.face_tower), TowerSpec(params.voice_tower)
-    plan = Plan(STAGE, params, towers, 1, {"face": asdict(face), "voice": asdict(voice)})
     fit(workspace, plan, sides["train"], sides["val"], workspace.models / "face_voice")
 
 
