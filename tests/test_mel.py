@@ -68,15 +68,41 @@ def test_power_equals_librosas_frame_by_frame(tmp_path: Path) -> None:
     assert frames.shape[1] == expected.shape[1]
 
 
-@pytest.mark.parametrize(("settings", "bands"), [({"n_mels": 40}, 40), ({"n_mels": 80, "hop_ms": 20.0}, 80)])
-def test_bands_and_hop_are_parameters(tmp_path: Path, settings: dict[str, float], bands: int) -> None:
-    assert measure_mel(task(tmp_path, spoken(1, 0), **settings)).arrays["mel"].shape[0] == bands
+@pytest.mark.parametrize(
+    ("settings", "shape"),
+    [
+        ({"n_mels": 40}, (40, 298)),
+        ({"n_mels": 80, "hop_ms": 20.0}, (80, 149)),
+        ({"n_mels": 128}, (128, 298)),
+        ({"n_mels": 64, "win_ms": 5.0}, (64, 300)),
+    ],
+)
+def test_bands_window_and_hop_are_parameters_and_every_band_hears(
+    tmp_path: Path, settings: dict[str, float], shape: tuple[int, int]
+) -> None:
+    item = measure_mel(task(tmp_path, spoken(1, 0), **settings))
+    assert item.arrays["mel"].shape == shape
+    assert item.meta["constant_bands"] == 0
+
+
+def test_two_frames_are_the_least(tmp_path: Path) -> None:
+    samples = spoken(1, 0)[:561]
+    assert measure_mel(task(tmp_path, samples)).arrays["mel"].shape == (64, 2)
+    with pytest.raises(Rejected, match="too_short"):
+        measure_mel(task(tmp_path, samples[:560]))
+
+
+def test_a_tenth_of_a_second_stays_a_tenth_of_a_second(tmp_path: Path) -> None:
+    item = measure_mel(task(tmp_path, spoken(1, 0)[:1600]))
+    assert item.arrays["mel"].shape == (64, 8)
+    assert np.isfinite(item.arrays["mel"]).all()
 
 
 @pytest.mark.parametrize(
     ("samples", "segments", "code"),
     [
         (np.zeros(RATE, np.float32), None, "silent"),
+        (np.full(RATE, np.nan, np.float32), None, "not_finite"),
         (spoken(0, 0)[:300], None, "too_short"),
         (spoken(0, 0), [], "no_speech"),
         (spoken(0, 0), [(5.0, 6.0)], "no_speech"),

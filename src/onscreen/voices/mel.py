@@ -8,6 +8,7 @@ speech and a short clip stays short: nothing is padded or repeated.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +41,7 @@ class MelTask:
 def measure_mel(task: MelTask) -> Item:
     """The clip's mel spectrogram. arrays: mel (n_mels, frames) float32. meta: speech_s, constant_bands (they are all 0).
 
-    Raises Rejected: those of read_speech, "too_short" (under one window), "silent" (no band ever changes).
+    Raises Rejected: those of read_speech, "too_short" (under two frames: a deviation needs two), "silent" (no band ever changes).
     """
     samples = read_speech(task.speech)
     power = mel_power(samples, task)
@@ -56,15 +57,30 @@ def measure_mel(task: MelTask) -> Item:
 
 def mel_power(samples: np.ndarray, task: MelTask) -> np.ndarray:
     """(n_mels, frames) float64 mel power of (n,) samples in [-1, 1]; frames = 1 + (n - window) // hop."""
-    import librosa
-
     window, hop = round(task.win_ms * RATE_HZ / 1000), max(1, round(task.hop_ms * RATE_HZ / 1000))
-    if samples.size < window + 1:
-        numbers = {"speech_s": samples.size / RATE_HZ, "win_ms": task.win_ms}
-        raise Rejected("too_short", "its speech is shorter than one analysis window", numbers)
+    needed = 1 + window + hop
+    if samples.size < needed:
+        numbers = {"speech_s": samples.size / RATE_HZ, "needed_s": needed / RATE_HZ}
+        raise Rejected("too_short", "its speech is shorter than two analysis windows, a hop apart", numbers)
     emphasised = (samples[1:].astype(np.float64) - PRE_EMPHASIS * samples[:-1]) * INT16
     frames = np.lib.stride_tricks.sliding_window_view(emphasised, window)[::hop]
-    n_fft = 1 << (window - 1).bit_length()
-    spectrum = np.abs(np.fft.rfft(frames * np.hamming(window), n_fft)) ** 2
-    bands = librosa.filters.mel(sr=RATE_HZ, n_fft=n_fft, n_mels=task.n_mels, htk=True)
+    bands = _filters(window, task.n_mels)
+    spectrum = np.abs(np.fft.rfft(frames * np.hamming(window), 2 * (bands.shape[1] - 1))) ** 2
     return np.asarray(bands @ spectrum.T)
+
+
+def _filters(window: int, n_mels: int) -> np.ndarray:
+    """(n_mels, n_fft / 2 + 1): HTK's triangles over the bins of the shortest FFT in which every band holds a bin.
+
+    That is the next power of two from the window up, 512 for the 25 ms and 64 bands of HQ-VoxCeleb; narrower bands fall between
+    its bins, and would be 0 in every clip.
+    """
+    import librosa
+
+    n_fft = 1 << (window - 1).bit_length()
+    while True:
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # of empty filters: the next line sees to them
+            filters = librosa.filters.mel(sr=RATE_HZ, n_fft=n_fft, n_mels=n_mels, htk=True)
+        if filters.any(axis=1).all():
+            return np.asarray(filters)
+        n_fft *= 2
