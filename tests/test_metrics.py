@@ -298,9 +298,9 @@ def test_the_interval_of_auc_equals_that_of_drawing_people_and_counting_anew() -
 
 def test_groups_of_people_give_nearly_the_interval_of_single_people(monkeypatch: pytest.MonkeyPatch) -> None:
     trials = made(90, 1, signal=0.8)
-    single = verification(Scored(trials, Scoring((1,), 1000, 0)), "none")["auc"]
+    single = verification(Scored.of(trials, Scoring((1,), 1000, 0)))["auc"]
     monkeypatch.setattr(bootstrap, "GROUPS", 45)
-    grouped = verification(Scored(trials, Scoring((1,), 1000, 0)), "none")["auc"]
+    grouped = verification(Scored.of(trials, Scoring((1,), 1000, 0)))["auc"]
     assert grouped["value"] == single["value"]
     assert grouped["high"] - grouped["low"] == pytest.approx(single["high"] - single["low"], rel=0.25)
 
@@ -309,7 +309,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
     truth = np.mean([auc(roc_of(made(200, 1, signal=0.8, seed=seed))) for seed in range(1000, 1005)])
     held = 0
     for seed in range(60):
-        figure = verification(Scored(made(20, 1, signal=0.8, seed=seed), Scoring((1,), 300, seed)), "none")["auc"]
+        figure = verification(Scored.of(made(20, 1, signal=0.8, seed=seed), Scoring((1,), 300, seed)))["auc"]
         held += figure["low"] <= truth <= figure["high"]
     assert held >= 50  # 57 of 60 expected of 95 %; small sets fall a little short
 
@@ -327,4 +327,4 @@ def test_trials_take_people_and_sources_from_the_pairs() -> None:
 def test_scored_counts_only_people_with_both_a_face_and_a_voice() -> None:
     trials = made(5)
     faces = Items(trials.faces.vectors[:12], trials.faces.person[:12], trials.faces.source[:12])
-    assert len(Scored(Trials(faces, trials.voices, trials.apart, trials.counted), QUICK).counted) == 4
+    assert len(Scored.of(Trials(faces, trials.voices, trials.apart, trials.counted), QUICK).counted) == 4

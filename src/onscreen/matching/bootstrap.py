@@ -8,25 +8,54 @@ random groups of people, which leaves the intervals valid and the tables small.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from onscreen.matching.counting import Counts
 from onscreen.matching.retrieval import Ranks
-from onscreen.matching.trials import Trials
+from onscreen.matching.trials import Tile, Trials
 
 GROUPS = 100
 BINS = 400  # of the scores, for intervals only; the figures themselves are exact
+MOST_RIGHT = 20  # right answers of one query that its choices of one of two are resampled from, spread over their scores
 _CHUNK = 50  # resamples at once: 16 MB of weighted histograms
 PERCENTILES = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
-class Histograms:
-    """right: (G, K) right scores by the face's group. wrong: (G, G, K) wrong ones by the face's and the voice's group."""
+class Choices:
+    """Of choosing one of two: by the group of the asker and that of the wrong answer, (S, G, G): choices won, choices asked.
 
-    right: np.ndarray
+    S: 0 for askers with one source, 1 for those with several, so that a stratum of people can be taken out.
+    """
+
+    won: np.ndarray
+    asked: np.ndarray
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What resamples of one set of trials are weighed from.
+
+    low, high: limits of the BINS bins; a bin more on either side holds wrong scores beyond. wrong: (G, G, BINS + 2) wrong
+    combinations by the face's and the voice's group. by_face, by_voice: choices of one of two, either way.
+    """
+
+    low: float
+    high: float
     wrong: np.ndarray
+    by_face: Choices
+    by_voice: Choices
+
+    def turned(self) -> Tables:
+        """The same with voices asking for faces."""
+        return replace(self, wrong=self.wrong.swapaxes(0, 1), by_face=self.by_voice, by_voice=self.by_face)
+
+    def bins(self, scores: np.ndarray) -> np.ndarray:
+        """int32 bin of each score."""
+        place = (scores - np.float32(self.low)) * np.float32(BINS / max(self.high - self.low, 1e-9))
+        return np.asarray(np.clip(place, -1, BINS).astype(np.int32) + 1, np.int32)
 
 
 def interval(samples: np.ndarray) -> tuple[float, float]:
@@ -49,11 +78,11 @@ def groups_of(people: int, seed: int) -> np.ndarray:
     return np.asarray(np.random.default_rng(seed).permutation(people) % GROUPS)
 
 
-def means(ranks: Ranks, values: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """(B,) mean over queries of (Q,) values, each query as often as its person was drawn. NaN where nobody was."""
+def means(person: np.ndarray, values: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """(B,) mean over queries of (Q,) values, each query as often as its person (Q,) was drawn. NaN where nobody was."""
     people = drawn.shape[1]
-    total = drawn @ np.bincount(ranks.person, weights=values, minlength=people)
-    count = drawn @ np.bincount(ranks.person, minlength=people).astype(np.float64)
+    total = drawn @ np.bincount(person, weights=values, minlength=people)
+    count = drawn @ np.bincount(person, minlength=people).astype(np.float64)
     return np.asarray(np.divide(total, count, out=np.full(len(drawn), np.nan), where=count > 0))
 
 
@@ -69,29 +98,97 @@ def medians(ranks: Ranks, drawn: np.ndarray) -> np.ndarray:
     return found
 
 
-def histograms(trials: Trials, group: np.ndarray) -> Histograms:
-    """Scores by group, in BINS equal steps between the least and the greatest."""
-    count = int(group.max()) + 1
-    limits = [(block.scores.min(), block.scores.max()) for block in trials.blocks()]
-    low, high = min(least for least, _ in limits), max(greatest for _, greatest in limits)
-    right, wrong = np.zeros(count * BINS), np.zeros(count * count * BINS)
-    for block in trials.blocks():
-        place = np.minimum(((block.scores - low) / max(high - low, 1e-9) * BINS).astype(np.int64), BINS - 1)
-        faces = np.broadcast_to(group[trials.faces.person[block.rows], None], place.shape)
-        voices = np.broadcast_to(group[trials.voices.person], place.shape)
-        right += np.bincount((faces * BINS + place)[block.right], minlength=len(right))
-        wrong += np.bincount(((faces * count + voices) * BINS + place)[block.wrong], minlength=len(wrong))
-    return Histograms(right.reshape(count, BINS), wrong.reshape(count, count, BINS))
+def tables_of(trials: Trials, counts: Counts, group: np.ndarray) -> Tables:
+    """One pass over all combinations. group: (people,) of each person."""
+    size = int(group.max()) + 1
+    low, high = (float(end(counts.score)) for end in (np.min, np.max))
+    empty = [Choices(np.zeros((2, size, size)), np.zeros((2, size, size))) for _ in range(2)]
+    tables = Tables(low, high, np.zeros((size, size, BINS + 2)), *empty)
+    asking = _Asking(counts, group, trials.apart), _Asking(counts.turned(), group, trials.apart)
+    for tile in trials.tiles():
+        scores = tile.scores()
+        _add_bins(tables, tile, scores, group)
+        rows, columns = (group[side.person[at]] for side, at in ((trials.faces, tile.rows), (trials.voices, tile.columns)))
+        asking[0].add(tables.by_face, tile.rows, columns, scores, tile.own)
+        asking[1].add(tables.by_voice, tile.columns, rows, scores.T, tile.own[::-1])
+    return tables
 
 
-def curves(found: Histograms, drawn: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _add_bins(tables: Tables, tile: Tile, scores: np.ndarray, group: np.ndarray) -> None:
+    """Count the wrong scores of a tile by group and bin. The tile's groups, which may be few, are numbered anew to keep it small."""
+    faces, face = np.unique(group[tile.trials.faces.person[tile.rows]], return_inverse=True)
+    voices, voice = np.unique(group[tile.trials.voices.person[tile.columns]], return_inverse=True)
+    bins = tables.wrong.shape[2]
+    place = tables.bins(scores)
+    place += (face[:, None] * (len(voices) * bins)).astype(np.int32)
+    place += (voice * bins).astype(np.int32)
+    shape = (len(faces), len(voices), bins)
+    size = len(faces) * len(voices) * bins
+    found = np.bincount(place.ravel(), minlength=size) - np.bincount(place[tile.own], minlength=size)
+    tables.wrong[np.ix_(faces, voices)] += found.reshape(shape)
+
+
+class _Asking:
+    """The right scores of each query, and how much each of its choices counts."""
+
+    def __init__(self, counts: Counts, group: np.ndarray, apart: np.ndarray) -> None:
+        order = np.lexsort((counts.score, counts.face))
+        self._score = counts.score[order]
+        asked, first, right = np.unique(counts.face, return_index=True, return_counts=True)
+        queries = len(counts.wrong_voices)
+        self._first, self._right = np.zeros(queries, np.int64), np.zeros(queries, np.int64)
+        self._first[asked], self._right[asked] = first, right
+        self._weight = np.where(self._right > 0, 1 / np.maximum(counts.wrong_voices, 1), 0.0)
+        self._cell, self._size = np.zeros(queries, np.int64), int(group.max()) + 1
+        person = counts.person[first]
+        self._cell[asked] = group[person] + self._size * apart[person]
+
+    def add(
+        self, choices: Choices, queries: np.ndarray, group: np.ndarray, scores: np.ndarray, own: tuple[np.ndarray, np.ndarray]
+    ) -> None:
+        """Add the choices of a tile. scores: (queries, answers). group: of the answers."""
+        told = np.flatnonzero(self._right[queries])
+        if not len(told):
+            return
+        known, taken = self._known(queries[told])
+        below = np.zeros((len(told), scores.shape[1]), np.uint8)  # 40 at most
+        mine = np.zeros(scores.shape, bool)
+        mine[own] = True
+        scores, mine = scores[told], mine[told]
+        for right in known.T:
+            below += scores < right[:, None]
+            below += scores <= right[:, None]
+        wins = below.astype(np.float32) / (2 * taken[:, None]).astype(np.float32)
+        wins[mine] = 0
+        member = np.zeros((scores.shape[1], self._size), np.float32)
+        member[np.arange(len(group)), group] = 1
+        here = member.sum(axis=0) - mine.astype(np.float32) @ member
+        for table, values in ((choices.won, wins @ member), (choices.asked, here)):
+            flat = table.reshape(2 * self._size, self._size)
+            np.add.at(flat, self._cell[queries[told]], values * self._weight[queries[told], None])
+
+    def _known(self, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(queries, K) right scores of each, filled up with NaN, and (queries,) how many: all, or MOST_RIGHT spread over them."""
+        right = self._right[queries]
+        taken = np.minimum(MOST_RIGHT, right)
+        number = np.arange(int(taken.max()))
+        place = ((number + 0.5) * (right / taken)[:, None]).astype(np.int64)
+        there = number < taken[:, None]
+        known = self._score[self._first[queries][:, None] + np.where(there, place, 0)]
+        return np.where(there, known, np.float32(np.nan)), taken
+
+
+def curves(counts: Counts, tables: Tables, group: np.ndarray, drawn: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """(b, K + 1) false and true positive rates of resamples, from nothing accepted to everything; b at a time.
 
     drawn: (B, G). Resamples without a right or a wrong combination are left out.
     """
+    size, bins = tables.wrong.shape[1:]
+    place = group[counts.person] * bins + tables.bins(counts.score)
+    found = np.bincount(place, minlength=size * bins).reshape(size, bins).astype(np.float64)
     for start in range(0, len(drawn), _CHUNK):
         weights = drawn[start : start + _CHUNK].astype(np.float64)
-        right, wrong = weights @ found.right, both(weights, found.wrong)
+        right, wrong = weights @ found, both(weights, tables.wrong)
         told = (right.sum(axis=1) > 0) & (wrong.sum(axis=1) > 0)
         yield _rates(wrong[told]), _rates(right[told])
 

@@ -1,152 +1,86 @@
-"""The figures of a face-voice model: value, chance level and 95% interval, or null and the reason why there is none.
-
-Rules against lucky figures: one person gives none at all; Top-K is null where chance alone would find more than half (with one
-clip a person, a gallery below 2 K); fewer than 10 people give no interval.
-"""
+"""The figures of a face-voice model on a set of people, both ways, by stratum: retrieval, 1:2 to 1:10, verification."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from onscreen.matching import bootstrap
-from onscreen.matching.retrieval import Ranks, chance_of, chance_of_top, rank
+from onscreen.matching.counting import counts_of
+from onscreen.matching.figures import FEWEST_PEOPLE, Figure, Pool, Scored, Scoring, null
+from onscreen.matching.retrieval import Ranks, chance_of, chance_of_top, one_of, ranks_of
+from onscreen.matching.strata import Labels
 from onscreen.matching.trials import Trials
-from onscreen.matching.verification import auc, eer, errors_at, min_dcf, roc_of, threshold_of
+from onscreen.matching.verification import auc, eer, min_dcf, roc_of, roc_of_counts, threshold_of
 
-FEWEST_PEOPLE = 2
-FEWEST_FOR_INTERVAL = 10
+__all__ = ["Scored", "Scoring", "choose_threshold", "evaluate", "no_figures", "permuted_check", "retrieval", "verification"]
+
 PRIORS = {"min_dcf_p05": 0.05, "min_dcf_p50": 0.5}
+ONE_OF = {2: "one_of_two", **{size: f"one_of_{size}" for size in range(3, 11)}}
 FEWEST_PERMUTATIONS, MOST_PERMUTATIONS = 3, 200
 PERMUTED_COMBINATIONS = 20_000_000  # scored for the check in all: seconds
 STRATA = ("all", "different_source", "same_source")
 _VERIFICATION = ("auc", "eer", *PRIORS)
 
-Figure = dict[str, Any]
 
-
-@dataclass(frozen=True)
-class Scoring:
-    """top_k: ranks counted as found. resamples, seed: of the bootstrap."""
-
-    top_k: Sequence[int]
-    resamples: int
-    seed: int
-
-
-@dataclass(frozen=True)
-class Scored:
-    """Trials with what several figures need of them."""
-
-    trials: Trials
-    scoring: Scoring
-
-    @cached_property
-    def counted(self) -> np.ndarray:
-        """Numbers of the people whose right combinations count."""
-        people = self.trials.people
-        return np.asarray(people[self.trials.counted[people]])
-
-    @cached_property
-    def drawn(self) -> np.ndarray:
-        return bootstrap.draws(len(self.trials.apart), self.scoring.resamples, self.scoring.seed)
-
-    @cached_property
-    def group(self) -> np.ndarray:
-        return bootstrap.groups_of(len(self.trials.apart), self.scoring.seed)
-
-    @cached_property
-    def drawn_groups(self) -> np.ndarray:
-        return bootstrap.draws(int(self.group.max()) + 1, self.scoring.resamples, self.scoring.seed)
-
-    @property
-    def too_few(self) -> str | None:
-        """Why there is no figure, or None."""
-        if not len(self.counted):
-            return "no person has such a pair"
-        if len(self.counted) < FEWEST_PEOPLE or len(self.trials.people) < FEWEST_PEOPLE:
-            return f"{len(self.counted)} person; at least {FEWEST_PEOPLE} are needed"
-        return None
-
-    def figure(self, value: float, chance: float, samples: np.ndarray) -> Figure:
-        """samples: (B,) resampled values."""
-        known: Figure = {"value": float(value), "chance": float(chance)}
-        if len(self.counted) < FEWEST_FOR_INTERVAL:
-            reason = f"{len(self.counted)} people; an interval needs {FEWEST_FOR_INTERVAL}"
-            return known | {"low": None, "high": None, "interval_reason": reason}
-        low, high = bootstrap.interval(samples)
-        if high - low > 1e-9:  # sums of weights differ by rounding
-            return known | {"low": low, "high": high}
-        return known | {"low": None, "high": None, "interval_reason": "no person differs, so drawing people anew shows no spread"}
-
-    def share(self, values: np.ndarray, chance: float, samples: np.ndarray) -> Figure:
-        """A share of hits. values: (Q,) 0 or 1. Where all hit, or all miss, the exact binomial interval over people is taken:
-        nobody among n people is found with a probability above 1 - 0.025^(1/n) in under 2.5% of such sets."""
-        found = self.figure(values.mean(), chance, samples)
-        people = len(self.counted)
-        if people < FEWEST_FOR_INTERVAL or found["low"] is not None or values.mean() not in (0, 1):
-            return found
-        del found["interval_reason"]
-        bound = 0.025 ** (1 / people)
-        return found | ({"low": 0.0, "high": 1 - bound} if values.mean() == 0 else {"low": bound, "high": 1.0})
-
-
-def null(reason: str) -> Figure:
-    """A figure that does not exist."""
-    return {"value": None, "reason": reason}
-
-
-def evaluate(trials: Trials, scoring: Scoring, threshold: float | str) -> dict[str, Any]:
+def evaluate(
+    trials: Trials, scoring: Scoring, threshold: float | str, labels: Mapping[str, Labels] | None = None
+) -> dict[str, Any]:
     """All figures of one model, by stratum.
 
     all: people are scored on different source videos where they have several, else on one. different_source, same_source: only
-    the former, only the latter people count (as wrong answers all of them stay). threshold: score from which a combination is
-    taken for one person, chosen on validation people, or the reason why there is none.
+    the former, only the latter people count (as wrong answers all of them stay). same_<label>: wrong answers are people of the same
+    label only; people whose label is unknown, and those who are the only ones of theirs, take no part. threshold: score from which
+    a combination is taken for one person, chosen on validation people, or the reason why there is none.
     """
+    labels = labels or {}
+    known = labels["gender"].code if "gender" in labels else None
+    gender = known if known is not None and (known >= 0).any() else None
+    pool = Pool(trials, scoring, threshold, gender)
     parts = (trials, trials.stratum(trials.apart), trials.stratum(~trials.apart))
-    return {name: _stratum(part, scoring, threshold) for name, part in zip(STRATA, parts, strict=True)}
+    found = {name: _stratum(Scored(pool, part)) for name, part in zip(STRATA, parts, strict=True)}
+    for name, label in labels.items():
+        kind = label.shared(trials.people)
+        if (kind >= 0).any():
+            within = trials.within(kind)
+            found[f"same_{name}"] = _stratum(Scored(Pool(within, scoring, threshold, gender), within))
+    return found
 
 
-def _stratum(trials: Trials, scoring: Scoring, threshold: float | str) -> dict[str, Any]:
-    scored = Scored(trials, scoring)
-    turned = Scored(trials.turned(), scoring)
+def _stratum(scored: Scored) -> dict[str, Any]:
     return {
         "people": len(scored.counted),
         "face_to_voice": retrieval(scored),
-        "voice_to_face": retrieval(turned),
-        "verification": verification(scored, threshold),
+        "voice_to_face": retrieval(scored.turned()),
+        "verification": verification(scored),
     }
 
 
 def no_figures(scoring: Scoring, reason: str) -> dict[str, Any]:
-    """The same keys as those of evaluate, every figure null for this reason."""
+    """The same keys as those of evaluate without labels, every figure null for this reason."""
     way = {name: null(reason) for name in _retrieval_names(scoring)}
     pairs = {name: null(reason) for name in (*_VERIFICATION, "at_threshold")}
     return {name: {"face_to_voice": way, "voice_to_face": way, "verification": pairs} for name in STRATA}
 
 
 def _retrieval_names(scoring: Scoring) -> list[str]:
-    return [*(f"top{k}" for k in scoring.top_k), "mrr", "map", "median_rank", "one_of_two"]
+    return [*(f"top{k}" for k in scoring.top_k), "mrr", "map", "median_rank", *ONE_OF.values()]
 
 
 def retrieval(scored: Scored) -> dict[str, Any]:
-    """Figures of asking for voices with faces (turn the trials for the other way)."""
-    people = len(np.unique(scored.trials.voices.person))
-    gallery: dict[str, Any] = {"gallery": len(scored.trials.voices.person), "gallery_people": people}
+    """Figures of asking for voices with faces (turn it for the other way)."""
+    answers = scored.trials.voices.person
+    if scored.trials.kind is not None:
+        answers = answers[scored.trials.kind[answers] >= 0]
+    gallery: dict[str, Any] = {"gallery": len(answers), "gallery_people": len(np.unique(answers))}
     if scored.too_few:
-        return gallery | {name: null(scored.too_few) for name in _retrieval_names(scored.scoring)}
-    ranks = rank(scored.trials)
-    chance = chance_of(ranks)
-    found = {f"top{k}": _top(scored, ranks, k) for k in scored.scoring.top_k}
-    reciprocal = 1 / ranks.best
-    found["mrr"] = scored.figure(reciprocal.mean(), chance.reciprocal_rank, bootstrap.means(ranks, reciprocal, scored.drawn))
-    found["map"] = scored.figure(ranks.precision.mean(), chance.precision, bootstrap.means(ranks, ranks.precision, scored.drawn))
-    found["median_rank"] = scored.figure(np.median(ranks.best), chance.median_rank, bootstrap.medians(ranks, scored.drawn))
-    found["one_of_two"] = _one_of_two(scored)
+        return gallery | {name: null(scored.too_few) for name in _retrieval_names(scored.pool.scoring)}
+    ranks = ranks_of(scored.counts)
+    found = {f"top{k}": _top(scored, ranks, k) for k in scored.pool.scoring.top_k}
+    found |= _orders(scored, ranks)
+    found |= {name: _one_of(scored, ranks, size) for size, name in ONE_OF.items()}
     return gallery | {"queries": len(ranks.best)} | found
 
 
@@ -155,43 +89,61 @@ def _top(scored: Scored, ranks: Ranks, k: int) -> Figure:
     if chance > 0.5:
         return null(f"chance alone would find {chance:.0%} among the first {k} of {ranks.gallery.max()}") | {"chance": chance}
     hits = (ranks.best <= k).astype(np.float64)
-    return scored.share(hits, chance, bootstrap.means(ranks, hits, scored.drawn))
+    floor = scored.oracle.top(k) if scored.oracle else None
+    return scored.share(hits, chance, bootstrap.means(ranks.person, hits, scored.pool.drawn), floor)
 
 
-def _one_of_two(scored: Scored) -> Figure:
-    """Share of choices between a right and one wrong answer, all of them, that fall on the right one; ties count one half."""
-    trials, group = scored.trials, scored.group
-    size = int(group.max()) + 1
-    won, asked = np.zeros((size, size)), np.zeros((size, size))
-    answers = group[trials.voices.person]
-    for block in trials.blocks():
-        askers = group[trials.faces.person[block.rows]]
-        for asker, scores, right, wrong in zip(askers, block.scores, block.right, block.wrong, strict=True):
-            if right.any() and wrong.any():
-                known = np.sort(scores[right])
-                below, not_above = (np.searchsorted(known, scores[wrong], side=side) for side in ("left", "right"))
-                wins = 1 - (below + not_above) / (2 * len(known))
-                won[asker] += np.bincount(answers[wrong], weights=wins, minlength=size) / wrong.sum()
-                asked[asker] += np.bincount(answers[wrong], minlength=size) / wrong.sum()
-    drawn = scored.drawn_groups.astype(np.float64)
-    total, count = bootstrap.both(drawn, won), bootstrap.both(drawn, asked)
-    samples = np.divide(total, count, out=np.full(len(drawn), np.nan), where=count > 0)
-    return scored.figure(won.sum() / asked.sum(), 0.5, samples)
+def _orders(scored: Scored, ranks: Ranks) -> dict[str, Figure]:
+    """Figures of the whole order: mean reciprocal rank, mean average precision, median rank."""
+    chance, drawn = chance_of(ranks), scored.pool.drawn
+    floor = scored.oracle.chance if scored.oracle else None
+    reciprocal, precision = 1 / ranks.best, ranks.precision
+    rows = {
+        "mrr": ("reciprocal_rank", reciprocal.mean(), bootstrap.means(ranks.person, reciprocal, drawn)),
+        "map": ("precision", precision.mean(), bootstrap.means(ranks.person, precision, drawn)),
+        "median_rank": ("median_rank", np.median(ranks.best), bootstrap.medians(ranks, drawn)),
+    }
+    return {
+        name: scored.figure(float(value), getattr(chance, at), samples, getattr(floor, at) if floor else None)
+        for name, (at, value, samples) in rows.items()
+    }
 
 
-def verification(scored: Scored, threshold: float | str) -> dict[str, Any]:
-    """AUC, EER, minDCF and the errors at a threshold chosen elsewhere, over all combinations of the trials."""
+def _one_of(scored: Scored, ranks: Ranks, size: int) -> Figure:
+    """Share of choices among `size` answers, one of them right, that fall on the right one: over all choices of the wrong ones."""
+    chosen = one_of(scored.counts, size)
+    told = np.isfinite(chosen)
+    if told.mean() <= 0.5 or len(np.unique(ranks.person[told])) < FEWEST_PEOPLE:
+        fewest = int((ranks.gallery - ranks.right).max())
+        return null(f"{size - 1} wrong answers are needed; most queries have fewer (none has more than {fewest})")
+    floor = scored.oracle.one_of(size) if scored.oracle else None
+    samples = _choices(scored) if size == 2 else bootstrap.means(ranks.person[told], chosen[told], scored.pool.drawn)
+    figure = scored.figure(chosen[told].mean(), 1 / size, samples, floor)
+    return figure if told.all() else figure | {"queries": int(told.sum())}
+
+
+def _choices(scored: Scored) -> np.ndarray:
+    """(B,) resampled shares of right choices between two, both people of a choice drawn anew."""
+    choices, drawn = scored.tables.by_face, scored.pool.drawn_groups.astype(np.float64)
+    kept = np.array([(scored.trials.counted & (scored.trials.apart == several)).any() for several in (False, True)])
+    total, count = (bootstrap.both(drawn, table[kept].sum(axis=0)) for table in (choices.won, choices.asked))
+    return np.asarray(np.divide(total, count, out=np.full(len(drawn), np.nan), where=count > 0))
+
+
+def verification(scored: Scored) -> dict[str, Any]:
+    """AUC, EER, minDCF and the errors at the pool's threshold, over all combinations of the trials."""
     if scored.too_few:
         return {name: null(scored.too_few) for name in (*_VERIFICATION, "at_threshold")}
-    roc = roc_of(scored.trials)
-    tables = bootstrap.histograms(scored.trials, scored.group)
-    samples = np.concatenate([_of_curves(*rates) for rates in bootstrap.curves(tables, scored.drawn_groups)], axis=1)
+    roc, pool = roc_of_counts(scored.counts), scored.pool
+    resampled = bootstrap.curves(scored.counts, scored.tables, pool.group, pool.drawn_groups)
+    samples = np.concatenate([_of_curves(*rates) for rates in resampled], axis=1)
     values = _of_curves(roc.false_positive, roc.true_positive)
     values[0] = auc(roc)
+    floors = _of_curves(*scored.oracle.roc).tolist() if scored.oracle else [None] * len(_VERIFICATION)
     chances = (0.5, 0.5, *(1.0 for _ in PRIORS))
-    rows = zip(_VERIFICATION, values, chances, samples, strict=True)
-    found = {name: scored.figure(value, chance, drawn) for name, value, chance, drawn in rows}
-    return {"positives": roc.positives, "negatives": roc.negatives, **found, "at_threshold": _errors(scored.trials, threshold)}
+    rows = zip(_VERIFICATION, values, chances, samples, floors, strict=True)
+    found = {name: scored.figure(value, chance, drawn, floor) for name, value, chance, drawn, floor in rows}
+    return {"positives": roc.positives, "negatives": roc.negatives, **found, "at_threshold": _errors(scored)}
 
 
 def _of_curves(false_positive: np.ndarray, true_positive: np.ndarray) -> np.ndarray:
@@ -201,10 +153,11 @@ def _of_curves(false_positive: np.ndarray, true_positive: np.ndarray) -> np.ndar
     return np.stack([area, eer(false_positive, true_positive), *costs])
 
 
-def _errors(trials: Trials, threshold: float | str) -> Figure:
+def _errors(scored: Scored) -> Figure:
+    threshold, counts = scored.pool.threshold, scored.counts
     if isinstance(threshold, str):
         return null(threshold)
-    missed, accepted = errors_at(trials, threshold)
+    missed, accepted = float((counts.score < threshold).mean()), float(counts.reached[0] / counts.negatives)
     return {"value": threshold, "missed": missed, "accepted": accepted, "balanced_accuracy": 1 - (missed + accepted) / 2}
 
 
@@ -217,19 +170,24 @@ def choose_threshold(trials: Trials | None) -> float | str:
 
 
 def permuted_check(trials: Trials, seed: int) -> dict[str, Any]:
-    """AUC and Top-1 with voices given to people at random, mean over 3 to 200 permutations. Anything but chance is an error here."""
+    """AUC and Top-1 with voices given to people at random, mean over 3 to 200 permutations. Anything but chance is an error here.
+
+    Of a large set some people, drawn at random, are enough to tell.
+    """
     if len(trials.people) < FEWEST_PEOPLE:
         return null(f"{len(trials.people)} person; at least {FEWEST_PEOPLE} are needed")
+    trials = _some(trials, seed)
     areas, hits, chances = [], [], []
     combinations = len(trials.faces.person) * len(trials.voices.person)
     permutations = int(np.clip(PERMUTED_COMBINATIONS // combinations, FEWEST_PERMUTATIONS, MOST_PERMUTATIONS))
     for number in range(permutations):
-        mixed = trials.permuted(seed + number)
-        ranks = rank(mixed)
-        areas.append(auc(roc_of(mixed)))
+        counts = counts_of(trials.permuted(seed + number))
+        ranks = ranks_of(counts)
+        areas.append(auc(roc_of_counts(counts)))
         hits.append(float((ranks.best == 1).mean()))
         chances.append(float(chance_of_top(1, ranks.gallery, ranks.right).mean()))
-    return {
+    people = {"people": len(trials.people)}
+    return people | {
         "permutations": permutations,
         "auc": {"value": float(np.mean(areas)), "chance": 0.5, "low": min(areas), "high": max(areas)},
         "face_to_voice_top1": {
@@ -239,3 +197,14 @@ def permuted_check(trials: Trials, seed: int) -> dict[str, Any]:
             "high": max(hits),
         },
     }
+
+
+def _some(trials: Trials, seed: int) -> Trials:
+    """As many people as the combinations of the fewest permutations allow."""
+    share = np.sqrt(PERMUTED_COMBINATIONS / FEWEST_PERMUTATIONS / (len(trials.faces.person) * len(trials.voices.person)))
+    kept = max(FEWEST_PEOPLE, int(len(trials.people) * share))
+    if kept >= len(trials.people):
+        return trials
+    wanted = np.zeros(len(trials.apart), bool)
+    wanted[np.random.default_rng(seed).choice(trials.people, kept, replace=False)] = True
+    return trials.of_people(wanted)

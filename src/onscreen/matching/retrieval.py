@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from onscreen.matching.counting import Counts, counts_of
 from onscreen.matching.trials import Trials
 
 
@@ -29,24 +30,54 @@ class Ranks:
 
 def rank(trials: Trials) -> Ranks:
     """Ask for voices with every face. Every clip of the right person is a right answer."""
-    rows: list[tuple[int, int, float, int, int]] = []
-    for block in trials.blocks():
-        persons = trials.faces.person[block.rows]
-        for person, scores, right, wrong in zip(persons, block.scores, block.right, block.wrong, strict=True):
-            if right.any():
-                found = np.sort(scores[right])
-                ahead = wrong_ahead(found, scores[wrong])
-                precision = np.arange(1, len(found) + 1) / (np.arange(1, len(found) + 1) + ahead[::-1])
-                rows.append((person, 1 + ahead[-1], precision.mean(), len(found) + int(wrong.sum()), len(found)))
-    columns = zip(*rows, strict=True) if rows else [()] * 5
-    person, best, precision, gallery, count = (np.array(column) for column in columns)
-    return Ranks(person, best, precision, gallery, count)
+    return ranks_of(counts_of(trials))
 
 
-def wrong_ahead(right: np.ndarray, wrong: np.ndarray) -> np.ndarray:
-    """(R,) int64: how many wrong scores are at or above each right one. right: (R,) sorted upwards."""
-    passed = np.bincount(np.searchsorted(right, wrong, side="right"), minlength=len(right) + 1)
-    return np.asarray(passed[::-1].cumsum()[::-1][1:])
+def ranks_of(counts: Counts) -> Ranks:
+    """The same, of counts that are there already."""
+    best_first = np.lexsort((-counts.score.astype(np.float64), counts.face))
+    ahead = counts.for_face.at_or_above[best_first]
+    asked, first, right = np.unique(counts.face, return_index=True, return_counts=True)
+    if not len(asked):
+        none = np.empty(0)
+        return Ranks(none.astype(np.int64), none, none, none, none)
+    number = np.arange(len(ahead)) - np.repeat(first, right) + 1
+    precision = np.add.reduceat(number / (number + ahead), first) / right
+    return Ranks(counts.person[first], 1 + ahead[first], precision, right + counts.wrong_voices[asked], right)
+
+
+def one_of(counts: Counts, size: int) -> np.ndarray:
+    """(Q,) probability of choosing right among `size` answers, a right one and others drawn from all wrong ones, by query.
+
+    Exact: the mean over right answers and over all choices of the others; among equal scores the choice is at random. NaN for a
+    query with fewer wrong answers than that.
+    """
+    wrong = counts.wrong_voices[counts.face]
+    below = wrong - counts.for_face.at_or_above
+    tied = counts.for_face.at_or_above - counts.for_face.above
+    _, first, right = np.unique(counts.face, return_index=True, return_counts=True)
+    chosen = beats(below, tied, wrong, size - 1)
+    return np.asarray(np.add.reduceat(chosen, first) / right if len(first) else chosen)
+
+
+def beats(below: np.ndarray, tied: np.ndarray, wrong: np.ndarray, others: int) -> np.ndarray:
+    """Probability of being first against `others` drawn without replacement from `wrong`, of which `below` score less and `tied`
+    the same: sum over j of C(tied, j) C(below, others - j) / C(wrong, others) / (j + 1). NaN where there are fewer than `others`.
+    """
+    won = _choose(below, others)
+    some = np.flatnonzero(tied)
+    for equal in range(1, others + 1):
+        won[some] += _choose(tied[some], equal) * _choose(below[some], others - equal) / (equal + 1)
+    every = _choose(wrong, others)
+    return np.asarray(np.divide(won, every, out=np.full(len(won), np.nan), where=every > 0))
+
+
+def _choose(of: np.ndarray, number: int) -> np.ndarray:
+    """C(of, number) as float64: its rounding, 1e-15 of the value, is all that is lost up to C(1e30, 10)."""
+    found = np.ones(len(of))
+    for taken in range(number):
+        found *= np.maximum(of - taken, 0) / (taken + 1)
+    return found
 
 
 def chance_of_top(k: int, gallery: np.ndarray, right: np.ndarray) -> np.ndarray:

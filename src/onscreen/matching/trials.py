@@ -1,4 +1,4 @@
-"""Who is compared with whom: every face with every voice of the people under test, scored in blocks.
+"""Who is compared with whom: every face with every voice of the people under test, scored in tiles.
 
 A combination of one person is *right* when face and voice come from different source videos; a person who has only one source
 counts with that one (a stratum of its own). The other combinations of one person are left out: neither right nor wrong.
@@ -6,15 +6,16 @@ counts with that one (a stratum of its own). The other combinations of one perso
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from onscreen.matching.data import PairSet
 
-BLOCK = 4_000_000  # scores held at once; 16 MB as float32
+BLOCK = 4_000_000  # scores in a tile; 16 MB as float32
 
 
 @dataclass(frozen=True)
@@ -25,60 +26,120 @@ class Items:
     person: np.ndarray
     source: np.ndarray
 
+    def only(self, kept: np.ndarray) -> Items:
+        """Some of the items. kept: (N,) bool."""
+        return Items(self.vectors[kept], self.person[kept], self.source[kept])
+
 
 @dataclass(frozen=True)
 class Trials:
     """All combinations of faces and voices. apart: (P,) bool, people who have a face and a voice of different sources.
 
     counted: (P,) bool, people whose right combinations count (a stratum); everybody's stay as wrong answers to others.
+    kind: (P,) int64, the kind of each person: wrong answers are only people of the same kind (of the same gender, say), and people
+    of kind -1 take no part. None: all are of one kind.
     """
 
     faces: Items
     voices: Items
     apart: np.ndarray
     counted: np.ndarray
+    kind: np.ndarray | None = None
 
     @cached_property
     def people(self) -> np.ndarray:
-        """Numbers of the people who have both a face and a voice, sorted."""
-        return np.intersect1d(self.faces.person, self.voices.person)
+        """Numbers of the people who take part with both a face and a voice, sorted."""
+        both = np.intersect1d(self.faces.person, self.voices.person)
+        return both if self.kind is None else both[self.kind[both] >= 0]
 
     def turned(self) -> Trials:
         """The same combinations with voices asking for faces."""
-        return Trials(self.voices, self.faces, self.apart, self.counted)
+        return replace(self, faces=self.voices, voices=self.faces)
 
     def stratum(self, counted: np.ndarray) -> Trials:
         """The same combinations, of which only these people's right ones count."""
-        return Trials(self.faces, self.voices, self.apart, self.counted & counted)
+        return replace(self, counted=self.counted & counted)
+
+    def within(self, kind: np.ndarray) -> Trials:
+        """The combinations of people of one kind. kind: see the class."""
+        return replace(self, kind=kind)
+
+    def of_people(self, wanted: np.ndarray) -> Trials:
+        """The faces and voices of these people alone. wanted: (P,) bool."""
+        faces, voices = (side.only(wanted[side.person]) for side in (self.faces, self.voices))
+        return replace(self, faces=faces, voices=voices)
 
     def permuted(self, seed: int) -> Trials:
         """Voices given to people at random (anyone, also the right one): every figure must land on its chance level."""
-        order = np.random.default_rng(seed).permutation(len(self.apart))
+        order, there = np.arange(len(self.apart)), np.union1d(self.faces.person, self.voices.person)
+        order[there] = np.random.default_rng(seed).permutation(there)
         voices = Items(self.voices.vectors, order[self.voices.person], self.voices.source)
         return Trials(self.faces, voices, np.zeros_like(self.apart), np.ones_like(self.counted))
 
-    def blocks(self) -> Iterator[Block]:
-        """Rows of the table faces x voices, as many as BLOCK allows."""
-        rows = max(1, BLOCK // max(1, len(self.voices.person)))
-        for start in range(0, len(self.faces.person), rows):
-            yield self._block(slice(start, start + rows))
+    def tiles(self) -> Iterator[Tile]:
+        """All combinations of people of one kind, BLOCK of them at most in a tile, items of one person beside each other."""
+        for faces, voices in self._by_kind():
+            rows = min(len(faces), max(1, math.isqrt(BLOCK)))
+            columns = min(len(voices), max(1, BLOCK // rows))
+            for down in _parts(faces, max(1, BLOCK // columns)):
+                for across in _parts(voices, columns):
+                    yield Tile(self, down, across)
 
-    def _block(self, rows: slice) -> Block:
-        person = self.faces.person[rows, None]
-        same = person == self.voices.person
-        fit = (self.faces.source[rows, None] != self.voices.source) | ~self.apart[person]
-        right = same & fit & self.counted[person]
-        return Block(rows, self.faces.vectors[rows] @ self.voices.vectors.T, right, ~same)
+    def _by_kind(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Indexes of the faces and of the voices of each kind, sorted by person."""
+        faces, voices = (np.argsort(side.person, kind="stable") for side in (self.faces, self.voices))
+        if self.kind is None:
+            if len(faces) and len(voices):
+                yield faces, voices
+            return
+        of_face, of_voice = self.kind[self.faces.person[faces]], self.kind[self.voices.person[voices]]
+        for number in np.intersect1d(of_face, of_voice):
+            if number >= 0:
+                yield faces[of_face == number], voices[of_voice == number]
+
+
+def _parts(indexes: np.ndarray, most: int) -> list[np.ndarray]:
+    """Stretches of almost equal length, none above `most`: BLAS sums a lone row in another order than rows among others, and two
+    equal embeddings must score the same."""
+    return np.array_split(indexes, -(-len(indexes) // most))
 
 
 @dataclass(frozen=True)
-class Block:
-    """Some rows. scores: (b, G) float32, cosine. right, wrong: (b, G) bool; what is neither is left out."""
+class Tile:
+    """Some faces with some voices of the trials. rows, columns: (b,), (c,) int64 indexes into faces and voices."""
 
-    rows: slice
-    scores: np.ndarray
-    right: np.ndarray
-    wrong: np.ndarray
+    trials: Trials
+    rows: np.ndarray
+    columns: np.ndarray
+
+    @cached_property
+    def own(self) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) row and (n,) column, within the tile, of combinations of one person."""
+        asking, answering = self.trials.faces.person[self.rows], self.trials.voices.person[self.columns]
+        first, last = (np.searchsorted(answering, asking, side=side) for side in ("left", "right"))
+        counts = last - first
+        row = np.repeat(np.arange(len(asking)), counts)
+        within = np.arange(len(row)) - np.repeat(counts.cumsum() - counts, counts)
+        return row, first[row] + within
+
+    @cached_property
+    def right(self) -> np.ndarray:
+        """(n,) bool: which of `own` are right."""
+        row, column = self.own
+        faces, voices = self.rows[row], self.columns[column]
+        person = self.trials.faces.person[faces]
+        fit = (self.trials.faces.source[faces] != self.trials.voices.source[voices]) | ~self.trials.apart[person]
+        return np.asarray(fit & self.trials.counted[person])
+
+    def scores(self) -> np.ndarray:
+        """(b, c) float32, cosines; the same bits at every call."""
+        return np.asarray(self.trials.faces.vectors[self.rows] @ self.trials.voices.vectors[self.columns].T)
+
+    def wrong_scores(self) -> np.ndarray:
+        """(b, c) float32: scores, with -inf for combinations of one person."""
+        found = self.scores()
+        found[self.own] = -np.inf
+        return found
 
 
 def trials_of(pairs: PairSet, faces: np.ndarray, voices: np.ndarray) -> Trials:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from onscreen.matching.counting import Counts, counts_of
 from onscreen.matching.trials import Trials
 
 
@@ -35,15 +36,21 @@ class Roc:
 
 def roc_of(trials: Trials) -> Roc:
     """The curve over all right and wrong combinations of the trials."""
-    scores = np.sort(np.concatenate([np.empty(0, np.float32), *(block.scores[block.right] for block in trials.blocks())]))
-    at_or_above, above, negatives = (np.zeros(len(scores) + 1, np.int64), np.zeros(len(scores) + 1, np.int64), 0)
-    for block in trials.blocks():
-        wrong = block.scores[block.wrong]
-        at_or_above += np.bincount(np.searchsorted(scores, wrong, side="right"), minlength=len(scores) + 1)
-        above += np.bincount(np.searchsorted(scores, wrong, side="left"), minlength=len(scores) + 1)
-        negatives += len(wrong)
-    counts = [count[::-1].cumsum()[::-1][1:] for count in (at_or_above, above)]
-    return _curve(scores, counts[0], counts[1], negatives)
+    return roc_of_counts(counts_of(trials))
+
+
+def roc_of_counts(counts: Counts) -> Roc:
+    """The same, of counts that are there already."""
+    order = np.argsort(counts.score, kind="stable")
+    found = counts.overall.only(order)
+    return _curve(counts.score[order], found.at_or_above, found.above, counts.negatives)
+
+
+def roc_of_scores(right: np.ndarray, wrong: np.ndarray) -> Roc:
+    """The curve over listed combinations. right, wrong: (P,), (N,) scores."""
+    right, wrong = np.sort(right), np.sort(wrong)
+    ahead = [len(wrong) - wrong.searchsorted(right, side=side) for side in ("left", "right")]
+    return _curve(right, ahead[0], ahead[1], len(wrong))
 
 
 def _curve(scores: np.ndarray, at_or_above: np.ndarray, above: np.ndarray, negatives: int) -> Roc:
@@ -89,9 +96,5 @@ def threshold_of(roc: Roc) -> float:
 
 def errors_at(trials: Trials, threshold: float) -> tuple[float, float]:
     """Share of right combinations below the threshold, share of wrong ones at or above it."""
-    missed = accepted = right = wrong = 0
-    for block in trials.blocks():
-        missed += int((block.scores[block.right] < threshold).sum())
-        accepted += int((block.scores[block.wrong] >= threshold).sum())
-        right, wrong = right + int(block.right.sum()), wrong + int(block.wrong.sum())
-    return missed / right, accepted / wrong
+    counts = counts_of(trials, (threshold,))
+    return float((counts.score < threshold).mean()), float(counts.reached[0] / counts.negatives)

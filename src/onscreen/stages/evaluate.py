@@ -12,13 +12,14 @@ import numpy as np
 from onscreen.config import Evaluate
 from onscreen.errors import MixedModelsError
 from onscreen.faces import embedders
+from onscreen.matching.counting import counts_of
 from onscreen.matching.data import PairSet, of_people
 from onscreen.matching.folder import digest_of_person, load_model, read_config
 from onscreen.matching.hq_tree import read_tree
 from onscreen.matching.metrics import Scoring, choose_threshold, evaluate, no_figures, permuted_check
 from onscreen.matching.towers import FaceVoiceModel
 from onscreen.matching.trials import Trials, trials_of
-from onscreen.matching.verification import Roc, roc_of
+from onscreen.matching.verification import Roc, roc_of_counts
 from onscreen.records import Reject
 from onscreen.report.page import Curves, write_report
 from onscreen.stages import train_face_voice, train_hq
@@ -137,14 +138,12 @@ def backbones_trained_on(inputs: dict[str, Any]) -> dict[str, str]:
 
 def _curves(trials: Trials) -> Curves:
     """The ROC, thinned for drawing, and histograms of right and wrong scores in BINS steps of [-1, 1]."""
-    roc = roc_of(trials)
-    kept = _thinned(roc)
-    right, wrong = np.zeros(BINS, np.int64), np.zeros(BINS, np.int64)
     edges = np.linspace(-1, 1, BINS + 1)
-    for block in trials.blocks():
-        scores = np.clip(block.scores, -1, 1)
-        right += np.histogram(scores[block.right], edges)[0]
-        wrong += np.histogram(scores[block.wrong], edges)[0]
+    counts = counts_of(trials, edges[1:-1].tolist())
+    roc = roc_of_counts(counts)
+    kept = _thinned(roc)
+    right = np.histogram(np.clip(counts.score, -1, 1), edges)[0]
+    wrong = -np.diff([counts.negatives, *counts.reached, 0])
     return Curves(
         roc.false_positive[kept].tolist(), roc.true_positive[kept].tolist(), edges.tolist(), right.tolist(), wrong.tolist()
     )
