@@ -15,7 +15,8 @@ from torch import Tensor
 
 from onscreen.errors import ConfigError
 from onscreen.matching import state as states
-from onscreen.matching.batches import Augment, Draw, Loader, Read, Side, Stacked, training_draws, validation_draws
+from onscreen.matching.augment import augmentation
+from onscreen.matching.batches import Draw, Loader, Read, Side, Stacked, training_draws, validation_draws
 from onscreen.matching.data import Batch, PairSet
 from onscreen.matching.distributed import Send, Share, is_first
 from onscreen.matching.hf_towers import HfTower
@@ -25,11 +26,6 @@ from onscreen.matching.state import Best, Budget, Progress, Stored
 from onscreen.matching.towers import TowerSpec
 
 LEAST_SCALE = 1.0  # of fp16's gradients, which starts at 65,536 and is halved by each overflow
-
-
-def augmentation(kind: str) -> Augment | None:
-    """None."""
-    return None
 
 
 class Run:
