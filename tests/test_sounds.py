@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+import pytest
+
 from onscreen.config import Params
 from onscreen.stages.sounds import hear
 from onscreen.workspace import Workspace
 from sound_cases import SPEECH_HZ, sound_file, speech
 
 
-def test_files_become_voices_once_and_thresholds_decide_on_what_was_measured(tmp_path: Path) -> None:
+def test_files_become_voices_once_and_thresholds_decide_on_what_was_measured(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     folder, work = tmp_path / "voices", tmp_path / "work"
     sound_file(folder / "alice.wav", 44100, 2)
     sound_file(folder / "bob.flac", 8000, samples=speech()[: 3 * SPEECH_HZ])
@@ -24,6 +28,7 @@ def test_files_become_voices_once_and_thresholds_decide_on_what_was_measured(tmp
         "gone.wav": "unreadable",
     }
     assert heard.marks == {"bob.flac": ("narrow_band:8000Hz",)}
+    assert "1 of 2 sound files have a rate below 16 kHz" in caplog.text
     assert len(list(work.rglob("*.wav"))) == 2
     before = {path: path.stat().st_mtime_ns for path in [*workspace.cache.root.rglob("*"), *work.rglob("*")]}
     again = hear(workspace, files, work)

