@@ -8,13 +8,14 @@ others are test people.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from onscreen.config import Evaluate, Params, Split
 from onscreen.errors import ConfigError, NothingUsable
-from onscreen.guide.measuring import Measured, inputs_of, measure, plan_of, workspace_for
+from onscreen.guide.measuring import Measured, inputs_of, measure, workspace_for
 from onscreen.guide.options import counts
 from onscreen.guide.people import STAGE, Media, join_by_bytes, pairs_of, usable
 from onscreen.matching.data import PairSet
@@ -30,6 +31,7 @@ from onscreen.stages.evaluate import backbones_trained_on
 from onscreen.stages.items import FaceInput, VoiceInput
 from onscreen.stages.pairing import pair_set
 from onscreen.stages.split import side_of
+from onscreen.stages.train_face_voice import plan_of
 from onscreen.stages.training import Loaded, fit
 from onscreen.store import read_json, write_json, write_table
 from onscreen.workspace import Workspace
@@ -77,7 +79,7 @@ def train(media: Media, save_dir: Path, params: Params) -> Trained:
         people = _people(workspace, media, face, voice, params.split)
         _enough(people, params.split)
         _same_people(own.path, people)
-        plan = plan_of(params.train_face_voice, face, voice)
+        plan = replace(plan_of(params.train_face_voice, face, voice), stage=STAGE, tracked=False)
         made = workspace.models / "face_voice"
         fit(workspace, plan, people.sides["train"], people.sides["val"], made)
         config = read_config(made) | {
@@ -187,11 +189,14 @@ def _place(made: Path, own: OwnFolder) -> None:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """results: what evaluation_results.json says. unseen: people whom the model does not know. people: all with face and voice."""
+    """results: what evaluation_results.json says. people: all with face and voice. unseen: of them, those whom the model does not
+    know; unseen_share: the --test_size that takes them all.
+    """
 
     results: dict[str, Any]
     people: int
     unseen: int
+    unseen_share: float
     rejects: dict[str, int]
 
 
@@ -227,7 +232,7 @@ def evaluate_model(media: Media, model_dir: Path, test_size: float, top_k: int, 
     results |= {"test_size": test_size, "people_in_folders": len(media.people), "people_unseen": len(unseen)}
     results["left_out"] = dict(sorted(Counter(row.code for row in rejects).items()))
     write_json(model_dir / RESULTS, results)
-    return Evaluated(results, len(media.people), len(unseen), counts(rejects))
+    return Evaluated(results, len(media.people), len(unseen), share_for(unseen, split), counts(rejects))
 
 
 def _below(person: str, share: float, split: Split) -> bool:
@@ -240,12 +245,15 @@ def _nobody(media: Media, unseen: set[str], test_size: float, split: Split) -> s
         return (
             f"the model was trained on all {people} people of these folders, or its epoch was chosen on them: nobody is held out"
         )
-    share = next(step / 100 for step in range(1, 101) if any(_below(person, step / 100, split) for person in unseen))
-    all_of = next(step / 100 for step in range(1, 101) if all(_below(person, step / 100, split) for person in unseen))
     return (
         f"--test_size {test_size:g} of {people} people is nobody whom the model has not seen. {len(unseen)} are held out in all: "
-        f"--test_size {share:g} takes the first, --test_size {all_of:g} all of them"
+        f"--test_size {share_for(unseen, split):g} takes them"
     )
+
+
+def share_for(people: Collection[str], split: Split) -> float:
+    """The smallest --test_size, in hundredths, that takes all these people."""
+    return next(step / 100 for step in range(1, 101) if all(_below(person, step / 100, split) for person in people))
 
 
 def _results(model: Any, pairs: PairSet, config: dict[str, Any], params: Evaluate, top_k: int) -> dict[str, Any]:

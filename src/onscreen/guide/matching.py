@@ -22,6 +22,7 @@ from onscreen.stages.items import FaceInput, Items, VoiceInput
 from onscreen.store import write_table
 
 _ENDINGS = {"--faces": PICTURES, "--voices": SOUNDS}
+_ROUNDING = 1e-6  # of float32 sums in another order: the threshold is the score of a validation person
 _SHOWN = 3  # reasons in an error
 
 
@@ -46,6 +47,10 @@ class Ranked:
     missed: float
     accepted: float
     rejects: tuple[Reject, ...]
+
+    def takes_for_one(self, score: float) -> bool:
+        """Whether the score is at the threshold or above, where there is one."""
+        return self.threshold is not None and score >= self.threshold - _ROUNDING
 
 
 def match(face: Path, voices: Path, model_dir: Path, params: Params) -> Ranked:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from onscreen.config import Params, TrainFaceVoice
-from onscreen.errors import ConfigError, InputError, Rejected
+from onscreen.config import Params
+from onscreen.errors import InputError, Rejected
 from onscreen.guide.people import STAGE, Media, MediaFile
-from onscreen.matching.towers import TowerSpec
 from onscreen.media.files import regular_file
 from onscreen.records import Reject
-from onscreen.stages.hq_items import EMBEDDER
-from onscreen.stages.items import FaceFile, FaceInput, Items, VoiceInput, face_items, picture_input, voice_items
+from onscreen.stages.items import FaceFile, FaceInput, Items, VoiceInput, face_items, picture_input, voice_input, voice_items
 from onscreen.stages.sounds import hear
-from onscreen.stages.training import Plan
 from onscreen.storage import StoredFile
 from onscreen.weights import home
 from onscreen.workspace import Workspace
@@ -41,16 +38,11 @@ class Measured:
 
 
 def inputs_of(params: Params) -> tuple[FaceInput, VoiceInput]:
-    """How the towers of params.train_face_voice take in pictures and sounds."""
-    train, voices = params.train_face_voice, params.voices
-    voice = VoiceInput(train.voice_tower, voices.embedder, train.audio_duration_sec, voices.loudness_dbfs, voices.short_speech)
-    return picture_input(train.face_tower), voice
-
-
-def plan_of(params: TrainFaceVoice, face: FaceInput, voice: VoiceInput) -> Plan:
-    """What to train outside of a checkout."""
-    towers = TowerSpec(params.face_tower), TowerSpec(params.voice_tower)
-    return Plan(STAGE, params, towers, 1, {"face": asdict(face), "voice": asdict(voice)}, tracked=False)
+    """How the towers of params.train_face_voice take in pictures and sounds. Raises WeightsError when an hf tower's model is not
+    on this machine."""
+    train = params.train_face_voice
+    face = picture_input(train.face_tower, train.face_frozen_epochs == "all", params.faces)
+    return face, voice_input(train, params.voices, params.hq)
 
 
 def measure(workspace: Workspace, media: Media, face: FaceInput, voice: VoiceInput) -> Measured:
@@ -62,12 +54,7 @@ def measure(workspace: Workspace, media: Media, face: FaceInput, voice: VoiceInp
 
 
 def measure_faces(workspace: Workspace, files: Mapping[str, MediaFile], how: FaceInput) -> Items:
-    """Items of pictures. Raises ConfigError for a model that takes embeddings which pictures cannot be given here."""
-    if how.tower == "embedding" and how.embedder != EMBEDDER:
-        raise ConfigError(
-            f"this model takes faces that {how.embedder} embedded in videos; of single pictures only {EMBEDDER}'s embeddings are "
-            "made. Train one on pictures with `onscreen train face-voice`"
-        )
+    """Items of pictures. Raises MixedModelsError for a model that takes embeddings which pictures cannot be given here."""
     images, lost = dict[str, FaceFile](), dict[str, Rejected]()
     for name, file in files.items():
         try:

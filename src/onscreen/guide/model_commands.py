@@ -126,19 +126,23 @@ def evaluate_face_voice(
     media = _media(image_folder, audio_folder, matched_files)
     done = work.evaluate_model(media, model_dir, test_size, top_k, params_of(PARAMS))
     found = done.results
-    table = Table(title=f"{found['people']} people, {found['faces']} faces, {found['voices']} voices")
+    table = Table(title=f"people: {found['people']}, faces: {found['faces']}, voices: {found['voices']}")
     for name in ("figure", "face to voice", "voice to face", "chance"):
         table.add_column(name, justify="left" if name == "figure" else "right")
     ways = [found["all"][way] for way in ("face_to_voice", "voice_to_face")]
     for k in sorted({1, 5, 10, top_k}):
         figures = [way[f"top{k}"] for way in ways]
-        table.add_row(f"Top-{k}", *(_figure(one["value"]) for one in figures), _figure(figures[0].get("chance")))
+        table.add_row(f"Top-{k}", *map(_interval, figures), _figure(figures[0].get("chance")))
     area = found["all"]["verification"]["auc"]
-    table.add_row("ROC-AUC", _figure(area["value"]), "", _figure(area.get("chance")))
+    table.add_row("ROC-AUC", _interval(area), "both ways", _figure(area.get("chance")))
     Console().print(table)
     for name, reason in found["reasons"].items():
         _say(f"{name}: none, {reason}")
-    _say(f"people: {done.people} have a face and a voice, the model has not seen {done.unseen}, {found['people']} are tested")
+    _say(
+        f"people: {done.people} have a face and a voice, {done.unseen} of them the model has not seen, {found['people']} are tested"
+    )
+    if found["people"] < done.unseen:
+        _say(f"--test_size {done.unseen_share:g} tests all whom it has not seen")
     _say(f"{model_dir / work.RESULTS} holds all figures")
     _left_out(media, done.rejects)
 
@@ -162,7 +166,7 @@ def match(
     done = work(face, voices, model, params_of(PARAMS))
     table = Table("rank", "voice", "score", *(["taken for"] if done.threshold is not None else []))
     for rank, (name, score) in enumerate(zip(done.names, done.scores, strict=True), 1):
-        verdict = [] if done.threshold is None else ["same person" if score >= done.threshold else "another"]
+        verdict = [] if done.threshold is None else ["same person" if done.takes_for_one(score) else "another"]
         table.add_row(str(rank), name, f"{score:.4f}", *verdict)
     Console().print(table)
     _say(_threshold(done.threshold, done.why_no_threshold))
@@ -271,6 +275,11 @@ def _threshold(threshold: float | None, reason: str) -> str:
 
 def _figure(value: float | None) -> str:
     return "none" if value is None else f"{value:.3f}"
+
+
+def _interval(figure: Mapping[str, Any]) -> str:
+    low, high = figure.get("low"), figure.get("high")
+    return _figure(figure["value"]) + ("" if low is None else f" ({low:.2f} to {high:.2f})")
 
 
 def _left_out(media: Media, rejects: Mapping[str, int] | None = None) -> None:
