@@ -32,7 +32,7 @@ def picture(item: np.ndarray, random: np.random.Generator) -> np.ndarray:
     grey = np.tensordot(_GREY, bright, 1)
     middle = grey.mean()
     coloured = grey + saturation * (bright - grey)
-    return np.clip(np.rint(middle + contrast * (coloured - middle)), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(middle + contrast * (coloured - middle)), 0, 255), np.uint8)
 
 
 def waveform(item: np.ndarray, random: np.random.Generator) -> np.ndarray:
