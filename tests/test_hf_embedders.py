@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,17 @@ def test_a_model_is_known_by_its_content_and_not_by_its_place(tmp_path: Path) ->
     other = save(tmp_path / "other", "wav2vec2", normalize=False)
     keys = [voice_key(task(tmp_path / "a.wav", spoken(1, 0), place), "0") for place in (folder, moved, other)]
     assert keys[0] == keys[1] != keys[2]
+
+
+def test_another_model_in_the_same_place_is_refused_where_the_files_are_known(tmp_path: Path) -> None:
+    folder = save(tmp_path / "model", "wav2vec2")
+    files = dict(hf_embedders.files_of(f"hf:{folder}"))
+    known = replace(task(tmp_path / "a.wav", spoken(1, 0), folder), files=files)
+    key = voice_key(known, "0")
+    save(folder, "wav2vec2", normalize=False)
+    assert voice_key(known, "0") == key
+    with pytest.raises(WeightsError, match="another model"):
+        measure_voice(known)
 
 
 def test_a_model_that_is_not_here_is_told_before_anything_is_measured(tmp_path: Path) -> None:

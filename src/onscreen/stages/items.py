@@ -57,7 +57,8 @@ class VoiceInput:
     """How speech becomes an item. tower: embedding | mel | flatten | hf:<id or path>. embedder: of the embedding tower.
 
     window_s: seconds of speech that the tower hears at once. loudness_dbfs, short_speech: see waveform.level, waveform.fill.
-    frozen, files: as in FaceInput; the items of a network that is trained are waveforms. n_mels, win_ms, hop_ms: of mel and flatten.
+    frozen, files: as in FaceInput (files of an hf embedder too); the items of a network that is trained are waveforms. n_mels, win_ms,
+    hop_ms: of mel and flatten.
     """
 
     tower: str
@@ -90,7 +91,8 @@ def voice_input(params: TrainFaceVoice, voices: Voices, mels: Hq) -> VoiceInput:
     """How the params of a training have it. Raises WeightsError when an hf model is not on this machine."""
     tower, given = params.voice_tower, (params.audio_duration_sec, voices.loudness_dbfs, voices.short_speech)
     if tower == "embedding":
-        return VoiceInput(tower, voices.embedder, *given)
+        known = hf.find(voices.embedder, hf.VOICE_TYPES).files if voices.embedder.startswith(hf.PREFIX) else None
+        return VoiceInput(tower, voices.embedder, *given, files=None if known is None else dict(known))
     if tower.startswith(hf.PREFIX):
         files = dict(hf.find(tower, hf.VOICE_TYPES).files)
         return VoiceInput(tower, None, *given, frozen=params.voice_frozen_epochs == "all", files=files)
@@ -260,8 +262,10 @@ def voice_items(workspace: Workspace, how: VoiceInput, voices: Mapping[str, Spee
         return _frozen_voices(workspace, how, voices) if how.frozen else _waveforms(workspace, how, voices)
     jobs = []
     for speech in voices.values():
-        task = VoiceTask(speech, str(how.embedder), how.window_s, how.loudness_dbfs, how.short_speech)
+        task = VoiceTask(speech, str(how.embedder), how.window_s, how.loudness_dbfs, how.short_speech, how.files)
         jobs.append(Job(voice_key(task, workspace.sha256_of(speech.wav)), task))
+    if how.files is not None:
+        _need(workspace, jobs, hf.Frozen(str(how.embedder), how.files), hf.VOICE_TYPES)
     found = dict(zip(voices, workspace.engine.measure("voices", measure_voice, jobs), strict=True))
     return Items({name: item.arrays["embedding"] for name, item in found.items() if isinstance(item, Item)}, _lost(found))
 

@@ -6,7 +6,7 @@ GE2E (three LSTM layers, a linear one) is built here and its packaged weights ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,8 @@ STEP = 77  # frames between partials: Resemblyzer's 1.3 partials a second
 class VoiceTask:
     """What to measure. window_s: seconds of speech that one window holds; a clip's windows are averaged.
 
-    embedder: resemblyzer | hf:<id or path>. loudness_dbfs, short_speech: see waveform.level, waveform.fill.
+    embedder: resemblyzer | hf:<id or path>. loudness_dbfs, short_speech: see waveform.level, waveform.fill. files: of an hf model,
+    name -> sha256, as they must be; None: as they are here.
     """
 
     speech: Speech
@@ -41,10 +42,11 @@ class VoiceTask:
     window_s: float
     loudness_dbfs: Loudness = LOUDNESS_DBFS
     short_speech: ShortSpeech = "repeat"
+    files: Mapping[str, str] | None = None
 
     @property
     def params(self) -> dict[str, Any]:
-        """The parameters that the measurement depends on; of an hf model its digest counts, not where it lies."""
+        """The parameters that the measurement depends on; of an hf model its files count, not where they lie."""
         kind = PREFIX if self.embedder.startswith(PREFIX) else self.embedder
         names = ("window_s", "loudness_dbfs", "short_speech")
         return {"embedder": kind, **{name: getattr(self, name) for name in names}}
@@ -53,14 +55,16 @@ class VoiceTask:
 def voice_key(task: VoiceTask, sha256: str) -> str:
     """The key of measure_voice in the item cache. sha256: of the WAV's bytes.
 
-    Raises WeightsError when an hf model is not on this machine: before any worker starts.
+    Raises WeightsError when an hf model whose files the task does not name is not on this machine.
     """
     if task.embedder.startswith(PREFIX):
-        libraries, weights = ["numpy", "soundfile", "torch", "transformers"], hf_embedders.digest_of_model(task.embedder)
+        libraries = ["numpy", "soundfile", "torch", "transformers"]
+        files = hf_embedders.files_of(task.embedder) if task.files is None else task.files
+        weights = [f"{name} {digest}" for name, digest in sorted(files.items())]
     else:
-        libraries, weights = ["librosa", "numpy", "soundfile", "torch"], digest_of(task.embedder)
+        libraries, weights = ["librosa", "numpy", "soundfile", "torch"], [digest_of(task.embedder)]
     code = code_digest("onscreen.voices.embedders", *libraries)
-    return item_key(inputs=task.speech.inputs(sha256), code=code, params=task.params, weights=[weights])
+    return item_key(inputs=task.speech.inputs(sha256), code=code, params=task.params, weights=weights)
 
 
 def measure_voice(task: VoiceTask) -> Item:
@@ -75,15 +79,17 @@ def measure_voice(task: VoiceTask) -> Item:
     speech_s = samples.size / RATE_HZ
     heard, repeated = fill(samples, PARTIAL * HOP, task.short_speech)
     length = max(round(task.window_s * RATE_HZ), PARTIAL * HOP)
-    embed = _embedder(task.embedder)
+    embed = _embedder(task)
     windows = np.stack([embed(heard[start : start + length]) for start in _starts(heard.size, length, length)])
     if not np.isfinite(windows).all():
         raise Rejected("no_embedding", f"{task.embedder} gives no numbers for its speech", {"speech_s": speech_s})
     return Item({"speech_s": speech_s, "repeated": repeated}, {"embedding": _unit(windows.mean(axis=0)), "windows": windows})
 
 
-def _embedder(name: str) -> Callable[[np.ndarray], np.ndarray]:
-    return hf_embedders.embedder(name) if name.startswith(PREFIX) else _embed
+def _embedder(task: VoiceTask) -> Callable[[np.ndarray], np.ndarray]:
+    if not task.embedder.startswith(PREFIX):
+        return _embed
+    return hf_embedders.embedder(task.embedder, None if task.files is None else tuple(sorted(task.files.items())))
 
 
 def _starts(size: int, length: int, step: int) -> list[int]:

@@ -5,9 +5,8 @@ A window is heard alone and whole, at its own length: nothing is padded, so no m
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 
 import numpy as np
@@ -18,25 +17,23 @@ XVECTORS = ("WavLMForXVector", "Wav2Vec2ForXVector")  # networks with a head tha
 
 
 @cache
-def digest_of_model(name: str) -> str:
-    """sha256 over the digests of its weights, configuration and processor, once per process: its part of a cache key.
-
-    Raises WeightsError as hf.find does.
-    """
-    return hashlib.sha256(json.dumps(dict(hf.find(name, hf.VOICE_TYPES).files), sort_keys=True).encode()).hexdigest()
+def files_of(name: str) -> Mapping[str, str]:
+    """Its weights, configuration and processor: file -> sha256, read once per process. Raises WeightsError as hf.find does."""
+    return hf.find(name, hf.VOICE_TYPES).files
 
 
 @cache
-def embedder(name: str) -> Callable[[np.ndarray], np.ndarray]:
+def embedder(name: str, files: tuple[tuple[str, str], ...] | None = None) -> Callable[[np.ndarray], np.ndarray]:
     """What makes (D,) float32, L2 = 1, of (n,) float32 samples at 16 kHz; loaded once per process, on one thread.
 
     D is xvector_output_dim of an x-vector model; else hidden_size, and the vector is the mean over the last layer's frames.
+    files: (name, sha256) of its files as they must be; None: as they are.
     Raises WeightsError as hf.find, hf.voice_settings and hf.load do.
     """
     import torch
 
     torch.set_num_threads(1)  # a worker process is one of many
-    backbone = hf.find(name, hf.VOICE_TYPES)
+    backbone = hf.find(name, hf.VOICE_TYPES, None if files is None else dict(files))
     normalize = hf.voice_settings(backbone)["normalize"]
     head = _head(backbone)
     network = hf.load(backbone, head).eval()
