@@ -20,7 +20,7 @@ def test_a_published_tree_is_read_in_both_spellings_and_both_parts(tmp_path: Pat
     assert [len(person.mels) for person in tree.people] == [2, 2]
     person = tree.people[0]
     assert len({tree.source_of(path) for path in (*person.mels, *person.faces)}) == 3
-    assert (tree.hop_ms, tree.frames_last) == (10.0, False)
+    assert (tree.hop_ms, tree.bands_first) == (10.0, None)
 
 
 def test_every_published_ending_is_read_and_what_else_lies_there_is_counted(tmp_path: Path) -> None:
@@ -119,12 +119,13 @@ def shapes(*of: tuple[int, int]) -> np.ndarray:
     ],
 )
 def test_the_axis_on_which_most_files_agree_is_bands(files: np.ndarray, bands_first: bool, bands: int, told: str) -> None:
-    layout = layout_of(files, files, frames_last=False)
+    layout = layout_of(files, files, None)
     assert (layout.bands_first, layout.bands) == (bands_first, bands)
     assert told in layout.told
-    assert layout_of(files, files, frames_last=True).bands_first
+    assert layout.is_assumed == (told == "assumed")
+    assert [layout_of(files, files, known).bands_first for known in (True, False)] == [True, False]
 
 
 def test_bands_are_those_of_most_training_files_whatever_the_others_have() -> None:
     every = shapes((40, 310), (64, 298), (64, 305), (64, 300))
-    assert layout_of(every, every[:1], frames_last=False).bands == 40
+    assert layout_of(every, every[:1], None).bands == 40

@@ -81,8 +81,8 @@ def _rows(root: Path, part: str, needed: bool) -> Sequence[About]:
     path = meta_file(root, part)
     if path is None and needed:
         raise InputError(
-            f"{root / part / META_FILES[part][0]} does not exist, and the published rule counts its rows. Put it there, or take "
-            "--rule available, by which people change sides when media is missing"
+            f"{root / part / META_FILES[part][0]} does not exist, and the published rule counts its rows. Put it there, or run "
+            f"`onscreen hq split --vox_dir {root} --rule available`, by which people change sides when media is missing"
         )
     return read_meta(path, part) if path else ()
 

@@ -53,7 +53,7 @@ class Person:
 class Tree:
     """people: those who can be used, in the order of split.json. hop_ms: between frames. source: path -> what it was taken from.
 
-    frames_last: whether the tree says that its spectrograms are bands x frames. absent: names of split.json without mels or
+    bands_first: whether its spectrograms are bands x frames; None where the tree does not say. absent: names of split.json without mels or
     without faces. unread: files in people's folders that are neither. moved: people of both parts whom split.json puts on two
     sides; they are on that of vox1.
     """
@@ -62,7 +62,7 @@ class Tree:
     people: tuple[Person, ...]
     hop_ms: float
     source: dict[str, str] = field(default_factory=dict)
-    frames_last: bool = False
+    bands_first: bool | None = None
     absent: tuple[str, ...] = ()
     unread: int = 0
     moved: tuple[str, ...] = ()
@@ -99,7 +99,11 @@ def read_tree(root: Path, split_json: Path | None = None) -> Tree:
 
     Raises InputError without split.json or without a folder that it needs, CorruptTable when it puts one person on two sides.
     """
-    split = read_split(split_json or root / "split.json")
+    return tree_of(root, read_split(split_json or root / "split.json"))
+
+
+def tree_of(root: Path, split: Split) -> Tree:
+    """List a tree by another split than its own. Raises as read_tree does."""
     about: dict[str, Any] = read_json(root / "tree.json") if (root / "tree.json").is_file() else {}
     files = Stored(root)
     listed = [(part, side, name) for part in PARTS for side in SIDES for name in split.get(part, {}).get(side, ())]
@@ -111,7 +115,8 @@ def read_tree(root: Path, split_json: Path | None = None) -> Tree:
     absent = tuple(person.name for person in people if not (person.mels and person.faces))
     unread = sum(media[part].unread.get(_nfc(name), 0) for part, _, name in listed if part in media)
     hop_ms = float(about.get("mel", {}).get("hop_ms", HOP_MS))
-    return Tree(files, usable, hop_ms, about.get("source", {}), "mel" in about, absent, unread, moved)
+    bands_first = True if "mel" in about else about.get("adopted", {}).get("bands_first")
+    return Tree(files, usable, hop_ms, about.get("source", {}), bands_first, absent, unread, moved)
 
 
 def read_split(path: Path) -> Split:
@@ -197,28 +202,31 @@ def _nfc(name: str) -> str:
 
 @dataclass(frozen=True)
 class Layout:
-    """How a tree's spectrograms lie. bands: of most training ones; 0 where there are none. told: how that is known."""
+    """How a tree's spectrograms lie. bands: of most training ones; 0 where there are none. told: how that is known. is_assumed: it is not."""
 
     bands_first: bool
     bands: int
     told: str
+    is_assumed: bool
 
 
-def layout_of(shapes: np.ndarray, training: np.ndarray, frames_last: bool) -> Layout:
+def layout_of(shapes: np.ndarray, training: np.ndarray, known: bool | None) -> Layout:
     """Which axis of a tree's spectrograms is bands: the one on which most of them agree, while they differ on the other.
 
     Where that does not tell (all of one shape), it is bands x frames as in the published scripts, and `told` says that it was not
-    seen. It is never decided file by file. shapes, training: (N, 2), of all files and of the training people's. frames_last: the
-    tree itself says bands x frames.
+    seen. It is never decided file by file. shapes, training: (N, 2), of all files and of the training people's. known: what
+    the tree itself says (Tree.bands_first).
     """
     agreed = [_commonest(shapes[:, axis])[1] * 2 > len(shapes) for axis in (0, 1)] if len(shapes) else [True, True]
-    if frames_last:
-        bands_first, told = True, "bands x frames, as tree.json says"
+    if known is not None:
+        bands_first, told = known, f"{'bands x frames' if known else 'frames x bands'}, as tree.json says"
     elif agreed[0] != agreed[1]:
         bands_first, told = agreed[0], "bands x frames, seen" if agreed[0] else "frames x bands, seen"
     else:
         bands_first, told = True, "bands x frames, assumed: the shapes do not tell which axis is which"
-    return Layout(bands_first, _commonest(training[:, 0 if bands_first else 1])[0], told)
+    return Layout(
+        bands_first, _commonest(training[:, 0 if bands_first else 1])[0], told, known is None and agreed[0] == agreed[1]
+    )
 
 
 def _commonest(values: np.ndarray) -> tuple[int, int]:

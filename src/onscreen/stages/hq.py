@@ -1,4 +1,4 @@
-"""hq: write an HQ-VoxCeleb tree, mel spectrograms and masked faces, from our own identities.
+"""hq: write an HQ-VoxCeleb tree, mel spectrograms and masked faces, from our own identities, or adopt one (hq_adopt).
 
 All people go to vox1; there is no vox2 folder. The names in the tree are our identity ids. Gender and nationality stay empty in
 vox1_meta.csv: nobody has measured them. Quarantined people are not written, people without a voice or a face are rejects.
@@ -23,6 +23,7 @@ from onscreen.faces.background import MODEL_FILE, WEIGHTS
 from onscreen.matching.hq_tree import FACES, MELS, META_COLUMNS, SIDES
 from onscreen.naming import file_stem
 from onscreen.records import Clip, Face, Pair, Reject, SplitRow
+from onscreen.stages.hq_adopt import adopt, source_root
 from onscreen.stages.hq_items import Crop, measure_masked
 from onscreen.storage import Save, Stored, storing
 from onscreen.store import atomic_folder, read_table, write_csv, write_json, write_table
@@ -101,7 +102,16 @@ def _file(kind: str, one: Measured) -> TreeFile | Reject:
 
 
 def main(workspace: Workspace) -> None:
-    """Read faces, clips, sides and pairs; write data/hq, its metrics and its plot."""
+    """Write data/hq, of the tree that hq.root names or of our own people, with metrics and a plot."""
+    root = source_root(workspace)
+    metrics = _write_own(workspace) if root is None else adopt(workspace, root)
+    workspace.write_metrics(STAGE, metrics)
+    with atomic_folder(workspace.plots(STAGE)) as folder:
+        write_json(folder / "people.json", [{"side": name, "people": count} for name, count in metrics["people"].items()])
+
+
+def _write_own(workspace: Workspace) -> dict[str, Any]:
+    """Read faces, clips, sides and pairs; write data/hq. Returns its metrics."""
     rows = read_table(workspace.splits / "splits.parquet", SplitRow)
     side = {row.identity_id: row.split for row in rows if row.split != QUARANTINE}
     mels, masked = list(_mels(workspace)), list(_masked(workspace, [row for row in rows if row.identity_id in side]))
@@ -112,10 +122,7 @@ def main(workspace: Workspace) -> None:
         write_tree(folder, save, workspace.params.hq, files, side)
         write_table(folder / "rejects.parquet", Reject, rejects)
     quarantined = {row.identity_id for row in rows if row.split == QUARANTINE}
-    metrics = _metrics(files, side, rejects, len(quarantined))
-    workspace.write_metrics(STAGE, metrics)
-    with atomic_folder(workspace.plots(STAGE)) as folder:
-        write_json(folder / "people.json", [{"side": name, "people": count} for name, count in metrics["people"].items()])
+    return _metrics(files, side, rejects, len(quarantined))
 
 
 def _mels(workspace: Workspace) -> Iterator[Measured]:

@@ -30,9 +30,14 @@ def look_at_mels(workspace: Workspace, tree: Tree) -> Mels:
     people = [person.mels for person in tree.people]
     found = measured_mels(workspace, tree.files, people)
     shape = {path: one for path, one in found.items() if not isinstance(one, Rejected)}
+    return Mels(shape, {path: one for path, one in found.items() if isinstance(one, Rejected)}, layout_from(tree, found))
+
+
+def layout_from(tree: Tree, found: Mapping[str, tuple[int, int] | Rejected]) -> Layout:
+    """How a tree's spectrograms lie. found: of measured_mels."""
+    shape = {path: one for path, one in found.items() if not isinstance(one, Rejected)}
     training = [shape[path] for person in tree.side("train") for path in person.mels if path in shape]
-    layout = layout_of(_table(list(shape.values())), _table(training), tree.frames_last)
-    return Mels(shape, {path: one for path, one in found.items() if isinstance(one, Rejected)}, layout)
+    return layout_of(_table(list(shape.values())), _table(training), tree.bands_first)
 
 
 def measured_mels(workspace: Workspace, files: Stored, groups: Sequence[Sequence[str]]) -> dict[str, tuple[int, int] | Rejected]:

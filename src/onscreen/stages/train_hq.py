@@ -77,7 +77,7 @@ def load_sides(
 def train_tree(workspace: Workspace, tree: Tree, params: TrainHq, folder: Path, tracked: bool = True) -> None:
     """Train on the tree's train side, choose the epoch on its val side; write the model's folder, metrics and plots."""
     mels = look_at_mels(workspace, tree)
-    if "assumed" in mels.layout.told:
+    if mels.layout.is_assumed:
         log.warning("%s: %s", tree.files.folder, mels.layout.told)
     bands = mels.layout.bands
     face = picture_input(params.face_tower, params.face_frozen_epochs == "all")
