@@ -42,7 +42,10 @@ class File:
 
 @dataclass(frozen=True)
 class Model:
-    """One entry of the catalogue: its files lie in `package`, in `wheel`, in the zip at one of `zip`, or at their own urls."""
+    """One entry of the catalogue: its files lie in `package`, in `wheel`, in the zip at one of `zip`, or at their own urls.
+
+    corpora: the data sets of trained_on by name; None where they are unpublished.
+    """
 
     name: str
     about: str
@@ -53,6 +56,7 @@ class Model:
     package: str | None
     wheel: str | None
     zip: tuple[str, ...]
+    corpora: tuple[str, ...] | None = None
 
     @property
     def source(self) -> str:
@@ -97,7 +101,8 @@ def _model(name: str, entry: dict[str, Any]) -> Model:
         for file, row in entry.pop("files").items()
     }
     sources = {"package": entry.pop("package", None), "wheel": entry.pop("wheel", None), "zip": tuple(entry.pop("zip", ()))}
-    return Model(name=name, files=files, **sources, **entry)
+    corpora = tuple(entry.pop("corpora")) if "corpora" in entry else None
+    return Model(name=name, files=files, corpora=corpora, **sources, **entry)
 
 
 def model(name: str) -> Model:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,28 +11,31 @@ import numpy as np
 
 from onscreen.config import Evaluate
 from onscreen.errors import MixedModelsError
-from onscreen.faces import embedders
 from onscreen.matching.counting import counts_of
 from onscreen.matching.data import PairSet, of_people
 from onscreen.matching.folder import digest_of_person, load_model, read_config
-from onscreen.matching.hq_tree import read_tree
+from onscreen.matching.hq_tree import Tree, read_tree
 from onscreen.matching.metrics import Scoring, choose_threshold, evaluate, no_figures, permuted_check
+from onscreen.matching.strata import labels_of, summary
 from onscreen.matching.towers import FaceVoiceModel
 from onscreen.matching.trials import Trials, trials_of
 from onscreen.matching.verification import Roc, roc_of_counts
 from onscreen.records import Reject
 from onscreen.report.page import Curves, write_report
 from onscreen.stages import train_face_voice, train_hq
+from onscreen.stages.contamination import OWN, backbones_of, contamination
 from onscreen.stages.items import FaceInput, VoiceInput
+from onscreen.stages.labels import Known, of_own_people, of_tree
 from onscreen.stages.training import Loaded, left_out
 from onscreen.store import atomic_folder, write_csv, write_json
-from onscreen.weights import catalogue
 from onscreen.workspace import Workspace
 
 STAGE = "evaluate"
 MODELS = ("face_voice", "hq")
 ROC_POINTS = 500  # corners of a curve kept for its plot
 BINS = 40
+NO_NUMBERS = "the model's embeddings are not finite numbers"
+CORPORA = {"vox1": "VoxCeleb1", "vox2": "VoxCeleb2"}
 
 Sides = dict[str, Loaded]
 Load = Callable[[Workspace, dict[str, Any]], Sides]
@@ -50,15 +53,28 @@ class Scores:
     rejects: tuple[Reject, ...] = ()
 
 
-def run(params: Evaluate, model: FaceVoiceModel, test: PairSet, validation: PairSet) -> Scores:
-    """Figures of one model on test people; the threshold comes from validation people."""
+def run(
+    params: Evaluate,
+    model: FaceVoiceModel,
+    test: PairSet,
+    validation: PairSet,
+    known: Mapping[str, Mapping[str, str]] | None = None,
+) -> Scores:
+    """Figures of one model on test people; the threshold comes from validation people. known: label -> person -> value."""
     scoring = Scoring(params.top_k, params.bootstrap, params.seed)
     trials = _trials(model, test)
     if trials is None:
         return Scores({"status": "no test people", **no_figures(scoring, "no test person has both a face and a voice")}, None)
-    figures = evaluate(trials, scoring, choose_threshold(_trials(model, validation)))
+    if not all(np.isfinite(side.vectors).all() for side in (trials.faces, trials.voices)):
+        return Scores({"status": NO_NUMBERS, **no_figures(scoring, NO_NUMBERS)}, None)
+    labels = labels_of(test.people, known or {})
+    figures = evaluate(trials, scoring, choose_threshold(_trials(model, validation)), labels)
     check = permuted_check(trials, params.seed)
-    people = {"test_people": len(trials.people), "validation_people": len(validation.people)}
+    people = {
+        "test_people": len(trials.people),
+        "validation_people": len(validation.people),
+        "labels": summary(labels, trials.people),
+    }
     few = len(trials.people) < 2
     status = f"{len(trials.people)} test person: nobody to be told from" if few else "ok"
     return Scores({"status": status, **people, **figures, "permuted_labels": check}, None if few else _curves(trials))
@@ -91,6 +107,25 @@ def load_hq(workspace: Workspace, config: dict[str, Any]) -> Sides:
     return train_hq.load_sides(workspace, read_tree(workspace.hq), ("val", "test"), face, bands)
 
 
+def about_own(workspace: Workspace) -> tuple[Known, tuple[str, ...]]:
+    """What is known of our own people, and the corpus that they are."""
+    return of_own_people(workspace), (OWN,)
+
+
+def about_tree(workspace: Workspace) -> tuple[Known, tuple[str, ...]]:
+    """The same of the tree's people. A tree that says what its files were taken from is made of our own videos."""
+    tree = read_tree(workspace.hq)
+    if tree.source:
+        return about_own(workspace)
+    return of_tree(workspace.hq, [person.identity for person in tree.people]), corpora_of(tree)
+
+
+def corpora_of(tree: Tree) -> tuple[str, ...]:
+    """The corpora that the test people of an HQ-VoxCeleb tree are from."""
+    return tuple(sorted({CORPORA[person.part] for person in tree.side("test")}))
+
+
+ABOUT: dict[str, Callable[[Workspace], tuple[Known, tuple[str, ...]]]] = {"face_voice": about_own, "hq": about_tree}
 LOADERS: dict[str, Load] = {"face_voice": load_face_voice, "hq": load_hq}
 
 
@@ -119,21 +154,21 @@ def _score(workspace: Workspace, name: str) -> Scores:
         return Scores({"status": config["status"], "reason": config["reason"], **no_figures(scoring, reason)}, None)
     sides = LOADERS[name](workspace, config)
     unseen = {side: without(loaded.pairs, config["training_people_sha256"]) for side, loaded in sides.items()}
-    scored = run(workspace.params.evaluate, load_model(folder), unseen["test"], unseen["val"])
+    known, corpora = ABOUT[name](workspace)
+    scored = run(workspace.params.evaluate, load_model(folder), unseen["test"], unseen["val"], known)
     lost = {
         side: {**left_out(loaded), "trained_on_people": len(loaded.pairs.people) - len(unseen[side].people)}
         for side, loaded in sides.items()
     }
-    about = {"left_out": lost, "backbones_trained_on": backbones_trained_on(config["inputs"])}
+    seen = contamination(backbones_of(config["inputs"]), corpora)
+    about = {"left_out": lost, "backbones_trained_on": backbones_trained_on(config["inputs"]), **seen}
     return Scores(scored.figures | about, scored.curves, tuple(replace(row, stage=STAGE) for row in sides["test"].rejects))
 
 
 def backbones_trained_on(inputs: dict[str, Any]) -> dict[str, str]:
     """What the frozen models that the inputs come from were themselves trained on, by what they are: whoever is in there is
     not quite unseen. inputs: of config.json."""
-    used = [side["embedder"] for side in (inputs["face"], inputs["voice"]) if side.get("embedder")]
-    entries = [catalogue()[name] for embedder in used for name in embedders.WEIGHTS.get(embedder, (embedder,))]
-    return {entry.about: entry.trained_on for entry in entries}
+    return {backbone.about: backbone.trained_on for backbone in backbones_of(inputs)}
 
 
 def _curves(trials: Trials) -> Curves:
