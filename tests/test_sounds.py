@@ -18,14 +18,18 @@ def test_files_become_voices_once_and_thresholds_decide_on_what_was_measured(
     sound_file(folder / "bob.flac", 8000, samples=speech()[: 3 * SPEECH_HZ])
     sound_file(folder / "click.ogg", samples=speech()[: SPEECH_HZ // 10])
     (folder / "notes.mp3").write_text("no sound")
+    (folder / "folder.wav").mkdir()
     files = {path.name: path for path in sorted(folder.iterdir())} | {"gone.wav": folder / "gone.wav"}
+    files["\udcff.wav"] = folder / "\udcff.wav"  # what Python makes of a name that is not UTF-8
     workspace = Workspace(tmp_path, tmp_path, Params.model_validate({"engine": {"workers": 1}}), tmp_path / ".cache")
     heard = hear(workspace, files, work)
     assert sorted(heard.speech) == ["alice.wav", "bob.flac"]
     assert {name: why.code for name, why in heard.lost.items()} == {
         "click.ogg": "too_short",
         "notes.mp3": "not_a_sound",
+        "folder.wav": "unreadable",
         "gone.wav": "unreadable",
+        "\udcff.wav": "bad_name",
     }
     assert heard.marks == {"bob.flac": ("narrow_band:8000Hz",)}
     assert "1 of 2 sound files have a rate below 16 kHz" in caplog.text

@@ -39,6 +39,9 @@ def hear(workspace: Workspace, files: Mapping[str, Path], folder: Path | None = 
     ensure([WEIGHTS])
     keys, lost = dict[str, str](), dict[str, Rejected]()
     for name, path in files.items():
+        if not _is_utf8(path):
+            lost[name] = Rejected("bad_name", "the file's name is not UTF-8; rename it")
+            continue
         try:
             keys[name] = sound_key(workspace.hashes.sha256(regular_file(path)))
         except InputError as error:
@@ -64,6 +67,14 @@ def _tell(marked: Mapping[str, tuple[str, ...]], count: int) -> None:
         log.warning(
             "%d of %d sound files have a rate below 16 kHz: the upper part of what networks hear is missing", narrow, count
         )
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _speech(workspace: Workspace, found: Item | Rejected, wav: Path) -> Speech:
