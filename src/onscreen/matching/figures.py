@@ -29,6 +29,17 @@ def null(reason: str) -> Figure:
     return {"value": None, "reason": reason}
 
 
+def with_interval(known: Figure, samples: np.ndarray, people: int) -> Figure:
+    """A figure with its 95% interval or the reason why there is none. samples: (B,) values with people drawn anew."""
+    if people < FEWEST_FOR_INTERVAL:
+        reason = f"{people} people; an interval needs {FEWEST_FOR_INTERVAL}"
+        return known | {"low": None, "high": None, "interval_reason": reason}
+    low, high = bootstrap.interval(samples)
+    if high - low > 1e-9:  # sums of weights differ by rounding
+        return known | {"low": low, "high": high}
+    return known | {"low": None, "high": None, "interval_reason": "no person differs, so drawing people anew shows no spread"}
+
+
 @dataclass(frozen=True)
 class Scoring:
     """top_k: ranks counted as found. resamples, seed: of the bootstrap."""
@@ -127,13 +138,7 @@ class Scored:
         known: Figure = {"value": float(value), "chance": float(chance)}
         if floor is not None:
             known["gender_floor"] = float(floor)
-        if len(self.counted) < FEWEST_FOR_INTERVAL:
-            reason = f"{len(self.counted)} people; an interval needs {FEWEST_FOR_INTERVAL}"
-            return known | {"low": None, "high": None, "interval_reason": reason}
-        low, high = bootstrap.interval(samples)
-        if high - low > 1e-9:  # sums of weights differ by rounding
-            return known | {"low": low, "high": high}
-        return known | {"low": None, "high": None, "interval_reason": "no person differs, so drawing people anew shows no spread"}
+        return with_interval(known, samples, len(self.counted))
 
     def share(self, values: np.ndarray, chance: float, samples: np.ndarray, floor: float | None = None) -> Figure:
         """A share of hits. values: (Q,) 0 or 1. Where all hit, or all miss, the exact binomial interval over people is taken:
