@@ -15,7 +15,17 @@ from onscreen.matching.strata import Labels
 from onscreen.matching.trials import Trials
 from onscreen.matching.verification import auc, eer, min_dcf, roc_of, roc_of_counts, threshold_of
 
-__all__ = ["Scored", "Scoring", "choose_threshold", "evaluate", "no_figures", "permuted_check", "retrieval", "verification"]
+__all__ = [
+    "Scored",
+    "Scoring",
+    "choose_threshold",
+    "evaluate",
+    "figures_of",
+    "no_figures",
+    "permuted_check",
+    "retrieval",
+    "verification",
+]
 
 PRIORS = {"min_dcf_p05": 0.05, "min_dcf_p50": 0.5}
 ONE_OF = {2: "one_of_two", **{size: f"one_of_{size}" for size in range(3, 11)}}
@@ -40,16 +50,17 @@ def evaluate(
     gender = known if known is not None and (known >= 0).any() else None
     pool = Pool(trials, scoring, threshold, gender)
     parts = (trials, trials.stratum(trials.apart), trials.stratum(~trials.apart))
-    found = {name: _stratum(Scored(pool, part)) for name, part in zip(STRATA, parts, strict=True)}
+    found = {name: figures_of(Scored(pool, part)) for name, part in zip(STRATA, parts, strict=True)}
     for name, label in labels.items():
         kind = label.shared(trials.people)
         if (kind >= 0).any():
             within = trials.within(kind)
-            found[f"same_{name}"] = _stratum(Scored(Pool(within, scoring, threshold, gender), within))
+            found[f"same_{name}"] = figures_of(Scored(Pool(within, scoring, threshold, gender), within))
     return found
 
 
-def _stratum(scored: Scored) -> dict[str, Any]:
+def figures_of(scored: Scored) -> dict[str, Any]:
+    """The figures of one stratum."""
     return {
         "people": len(scored.counted),
         "face_to_voice": retrieval(scored),

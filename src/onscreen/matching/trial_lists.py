@@ -20,8 +20,8 @@ import numpy as np
 
 from onscreen.errors import CorruptTable, InputError, MixedModelsError
 from onscreen.matching import bootstrap
-from onscreen.matching.figures import FEWEST_PEOPLE, Figure, Scoring, null, with_interval
-from onscreen.matching.metrics import PRIORS, evaluate
+from onscreen.matching.figures import FEWEST_PEOPLE, Figure, Scored, Scoring, null, with_interval
+from onscreen.matching.metrics import PRIORS, figures_of
 from onscreen.matching.retrieval import beats
 from onscreen.matching.trials import Items, Trials
 from onscreen.matching.verification import auc, eer, min_dcf, roc_of_scores
@@ -277,7 +277,7 @@ def _score_retrieval(
         for table, side, number in zip((faces, voices), sides, numbers, strict=True)
     ]
     trials = Trials(items[0], items[1], np.zeros(len(people), bool), np.ones(len(people), bool))
-    figures = evaluate(trials, scoring, "a list chooses no threshold")["all"]
+    figures = figures_of(Scored.of(trials, scoring))
     del figures["verification"]["at_threshold"]
     odd = [side.about["status"] for side in sides if side.about["status"] != "ok"]
     about = {"kind": "retrieval", "status": "; ".join(odd) or "ok", "rows": sum(side.about["rows"] for side in sides)}
