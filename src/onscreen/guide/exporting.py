@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from onscreen.guide.measuring import config_of
 from onscreen.matching.export import FILES, export_pth
-from onscreen.matching.folder import read_config
 from onscreen.own_folder import OwnFolder
 
 MANIFEST = "written_export.json"
@@ -16,7 +16,7 @@ def export(model_dir: Path, output: Path) -> tuple[str, ...]:
 
     Raises InputError when model_dir holds no trained model, or output holds such files of somebody else.
     """
-    read_config(model_dir)  # what is wrong with the model is told before a folder is made
+    config_of("MODEL_DIR", model_dir)  # what is wrong with the model is told before a folder is made
     own = OwnFolder(output.resolve(), "--output", MANIFEST)
     with own.alone(), own.filling() as new:
         export_pth(model_dir, new)

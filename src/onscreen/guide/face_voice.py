@@ -7,15 +7,14 @@ others are test people.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from onscreen.config import Evaluate, Params, Split
 from onscreen.errors import ConfigError, NothingUsable
-from onscreen.guide.measuring import Measured, inputs_of, measure, workspace_for
+from onscreen.guide.measuring import Measured, config_of, digests, inputs_of, measure, workspace_for
 from onscreen.guide.options import counts
 from onscreen.guide.people import STAGE, Media, join_by_bytes, pairs_of, usable
 from onscreen.matching.data import PairSet
@@ -141,11 +140,11 @@ def _same_people(folder: Path, people: _People) -> None:
 
 @dataclass(frozen=True)
 class _People:
-    """Pairs by side. joined: names of people who are another under a second name. rejects: all that is left out, files and people."""
+    """Pairs by side. joined: who is whom under a second name. rejects: all that is left out, files and people."""
 
     sides: dict[str, Loaded]
     measured: Measured
-    joined: set[str]
+    joined: dict[str, str]
     rejects: list[Reject]
 
 
@@ -190,13 +189,13 @@ def _place(made: Path, own: OwnFolder) -> None:
 @dataclass(frozen=True)
 class Evaluated:
     """results: what evaluation_results.json says. people: all with face and voice. unseen: of them, those whom the model does not
-    know; unseen_share: the --test_size that takes them all.
+    know. all_of: the --test_size that takes them all, where the given one does not.
     """
 
     results: dict[str, Any]
     people: int
     unseen: int
-    unseen_share: float
+    all_of: float | None
     rejects: dict[str, int]
 
 
@@ -210,29 +209,39 @@ def evaluate_model(media: Media, model_dir: Path, test_size: float, top_k: int, 
         raise ConfigError(f"--test_size {test_size:g}: must be a share of people, above 0 and at most 1")
     if top_k < 1:
         raise ConfigError(f"--top_k {top_k}: must be a whole number from 1")
-    config = read_config(model_dir)
+    config = config_of("--model_dir", model_dir)
     model = load_model(model_dir)
     split = Split(**config["split"]) if "split" in config else params.split
     known = {digest for key in _KNOWN for digest in config.get(key, ())}
     workspace = workspace_for(model_dir, params)
     face, voice = FaceInput(**config["inputs"]["face"]), VoiceInput(**config["inputs"]["voice"])
-    unseen = {person for person in media.people if digest_of_person(person) not in known}
+    unseen = _unseen(media, digests(workspace, media), known)
     chosen = {person for person in unseen if _below(person, test_size, split)}
     if not chosen:
         raise NothingUsable(_nobody(media, unseen, test_size, split))
-    measured = measure(workspace, media, face, voice)
-    joined, _ = join_by_bytes(usable(media, measured.sha256), measured.sha256)
-    pairs = [pair for pair in pairs_of(joined) if pair.identity_id in chosen]
-    loaded = load(measured, joined, pairs)
+    own = media.of_people(chosen)
+    measured = measure(workspace, own, face, voice)
+    joined, _ = join_by_bytes(usable(own, measured.sha256), measured.sha256)
+    loaded = load(measured, joined, list(pairs_of(joined)))
     rejects = [*joined.rejects, *measured.rejects]
     if not loaded.pairs.links:
         lost = ", ".join(f"{count} {code}" for code, count in counts(rejects).items())
         raise NothingUsable(f"none of the {len(chosen)} test people has a face and a voice that can be used ({lost})")
     results = _results(model, loaded.pairs, config, params.evaluate, top_k)
     results |= {"test_size": test_size, "people_in_folders": len(media.people), "people_unseen": len(unseen)}
-    results["left_out"] = dict(sorted(Counter(row.code for row in rejects).items()))
+    results["left_out"] = counts(rejects)
     write_json(model_dir / RESULTS, results)
-    return Evaluated(results, len(media.people), len(unseen), share_for(unseen, split), counts(rejects))
+    all_of = None if chosen == unseen else share_for(unseen, split)
+    return Evaluated(results, len(media.people), len(unseen), all_of, counts(rejects))
+
+
+def _unseen(media: Media, sha256: Mapping[str, str], known: Collection[str]) -> set[str]:
+    """People whom the model does not know, neither by name nor by a file that is also one of a person it knows."""
+    people = media.people
+    seen = {person for person in people if digest_of_person(person) in known}
+    _, same_as = join_by_bytes(media, sha256)
+    groups = {same_as.get(person, person) for person in seen}
+    return {person for person in people if same_as.get(person, person) not in groups}
 
 
 def _below(person: str, share: float, split: Split) -> bool:
@@ -246,7 +255,7 @@ def _nobody(media: Media, unseen: set[str], test_size: float, split: Split) -> s
             f"the model was trained on all {people} people of these folders, or its epoch was chosen on them: nobody is held out"
         )
     return (
-        f"--test_size {test_size:g} of {people} people is nobody whom the model has not seen. {len(unseen)} are held out in all: "
+        f"--test_size {test_size:g} of {people} people is nobody whom the model has not seen. It has not seen {len(unseen)}: "
         f"--test_size {share_for(unseen, split):g} takes them"
     )
 

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 
 from onscreen.config import Params
 from onscreen.errors import InputError, NothingUsable
-from onscreen.guide.measuring import measure_faces, measure_voices, workspace_for
+from onscreen.guide.measuring import config_of, measure_faces, measure_voices, workspace_for
 from onscreen.guide.people import STAGE, MediaFile
-from onscreen.matching.folder import load_model, read_config
+from onscreen.matching.folder import load_model
 from onscreen.media.files import find_videos
 from onscreen.media.images import SUFFIXES as PICTURES
 from onscreen.media.sound import SUFFIXES as SOUNDS
@@ -58,7 +58,7 @@ def match(face: Path, voices: Path, model_dir: Path, params: Params) -> Ranked:
 
     Raises InputError for what is not there, NothingUsable when the face or no voice can be used: the message says why.
     """
-    config, model = read_config(model_dir), load_model(model_dir)
+    config, model = config_of("--model", model_dir), load_model(model_dir)
     if not face.is_file():
         raise InputError(f"--face {face}: there is no such file")
     files = _files("--voices", voices)
@@ -99,7 +99,7 @@ def embed(model_dir: Path, option: str, place: Path, output: Path, params: Param
     option: --faces or --voices. Rejects go to <output>.rejects.parquet, which vanishes where there are none.
     Raises InputError for what is not there and for an output that is another file, NothingUsable when no file gives one.
     """
-    config, model = read_config(model_dir), load_model(model_dir)
+    config, model = config_of("--model", model_dir), load_model(model_dir)
     rejected = output.with_name(f"{output.stem}.rejects.parquet")
     _own_table(output)
     files = _files(option, place)

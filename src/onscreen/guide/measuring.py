@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from onscreen.config import Params
 from onscreen.errors import InputError, Rejected
 from onscreen.guide.people import STAGE, Media, MediaFile
+from onscreen.matching.folder import read_config
 from onscreen.media.files import regular_file
 from onscreen.records import Reject
 from onscreen.stages.items import FaceFile, FaceInput, Items, VoiceInput, face_items, picture_input, voice_input, voice_items
@@ -48,9 +51,17 @@ def inputs_of(params: Params) -> tuple[FaceInput, VoiceInput]:
 def measure(workspace: Workspace, media: Media, face: FaceInput, voice: VoiceInput) -> Measured:
     """Measure every file, or take it from the item cache."""
     faces, voices = measure_faces(workspace, media.faces, face), measure_voices(workspace, media.voices, voice)
-    files = {**media.faces, **media.voices}
-    known = {name: workspace.hashes.sha256(files[name].path) for items in (faces, voices) for name in items.known}
-    return Measured(faces, voices, known)
+    known = {*faces.known, *voices.known}
+    return Measured(faces, voices, {name: sha for name, sha in digests(workspace, media).items() if name in known})
+
+
+def digests(workspace: Workspace, media: Media) -> dict[str, str]:
+    """sha256 of every file that can be read, by name."""
+    found = dict[str, str]()
+    for name, file in {**media.faces, **media.voices}.items():
+        with suppress(InputError):  # it is a reject where it is measured
+            found[name] = workspace.hashes.sha256(regular_file(file.path))
+    return found
 
 
 def measure_faces(workspace: Workspace, files: Mapping[str, MediaFile], how: FaceInput) -> Items:
@@ -71,6 +82,16 @@ def measure_voices(workspace: Workspace, files: Mapping[str, MediaFile], how: Vo
     heard = hear(workspace, {name: file.path for name, file in files.items()})
     found = voice_items(workspace, how, heard.speech)
     return replace(found, lost={**found.lost, **heard.lost})
+
+
+def config_of(option: str, folder: Path) -> dict[str, Any]:
+    """config.json of a model's folder. Raises InputError, naming the option, when it holds no model that was trained."""
+    if not (folder / "config.json").is_file():
+        raise InputError(f"{option} {folder}: holds no model (no config.json). `onscreen train face-voice` writes one.")
+    config = read_config(folder)
+    if config.get("status") != "ok" or "inputs" not in config:
+        raise InputError(f"{option} {folder}: {config.get('status', 'its config.json is not one of a face-voice model')}")
+    return config
 
 
 def workspace_for(model: Path, params: Params) -> Workspace:

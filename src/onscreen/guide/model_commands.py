@@ -141,8 +141,8 @@ def evaluate_face_voice(
     _say(
         f"people: {done.people} have a face and a voice, {done.unseen} of them the model has not seen, {found['people']} are tested"
     )
-    if found["people"] < done.unseen:
-        _say(f"--test_size {done.unseen_share:g} tests all whom it has not seen")
+    if done.all_of is not None:
+        _say(f"--test_size {done.all_of:g} tests all whom it has not seen")
     _say(f"{model_dir / work.RESULTS} holds all figures")
     _left_out(media, done.rejects)
 
@@ -215,7 +215,7 @@ def export_pth(
     """Write a model as the .pth files that older scripts load: face_encoder, face_projection, audio_encoder, audio_projection,
     full_model and best_model.
 
-    They hold plain tensors of the best epoch: torch.load(..., weights_only=True) reads them.
+    They hold plain tensors of the best epoch: torch.load with weights_only=True reads them.
     """
     from onscreen.guide.exporting import export
 

@@ -55,6 +55,14 @@ class Media:
         """Those who have a face and a voice."""
         return {file.person for file in self.faces.values()} & {file.person for file in self.voices.values()}
 
+    def of_people(self, people: Collection[str]) -> Media:
+        """What is theirs; rejects stay."""
+        faces, voices = (
+            {name: file for name, file in files.items() if file.person in people} for files in (self.faces, self.voices)
+        )
+        pairs = self.pairs and tuple(pair for pair in self.pairs if pair[0] in faces and pair[1] in voices)
+        return replace(self, faces=faces, voices=voices, pairs=pairs)
+
 
 class Same:
     """Names that stand for one thing."""
@@ -144,11 +152,11 @@ def _told(files: Sequence[MediaFile], kind: str) -> str:
     return f"{len(files)} {kind}{'' if len(files) == 1 else 's'}" + (f" ({names})" if files else "")
 
 
-def join_by_bytes(media: Media, sha256: Mapping[str, str]) -> tuple[Media, set[str]]:
+def join_by_bytes(media: Media, sha256: Mapping[str, str]) -> tuple[Media, dict[str, str]]:
     """The same media, in which people who share a file of the same bytes are one person, and such files one recording.
 
-    sha256: of pictures and sounds by the names of both; those that are left out are not compared. Returns the names of people who
-    became part of another too.
+    sha256: of pictures and sounds by the names of both; those that are left out are not compared. Returns, too, who became part of
+    whom.
     """
     people, recordings = Same(), Same()
     first: dict[str, MediaFile] = {}
@@ -165,7 +173,7 @@ def join_by_bytes(media: Media, sha256: Mapping[str, str]) -> tuple[Media, set[s
         for files in (media.faces, media.voices)
     ]
     joined = replace(media, faces=kept[0], voices=kept[1])
-    return joined, media.people - joined.people
+    return joined, {name: people.of(name) for name in media.people if people.of(name) != name}
 
 
 def usable(media: Media, known: Collection[str]) -> Media:

@@ -160,11 +160,14 @@ def _fill(part: nn.Module, path: Path) -> None:
     there = {name: tuple(value.shape) for name, value in weights.items()}
     differing = [name for name in sorted(wanted | there) if wanted.get(name) != there.get(name)]
     if differing:
-        told = [f"{name} is {_shape(there, name)}, config.json asks for {_shape(wanted, name)}" for name in differing[:_SHOWN]]
+        told = [_difference(name, there.get(name), wanted.get(name)) for name in differing[:_SHOWN]]
         more = f", and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
         raise CorruptTable(f"{path} is of another model than config.json beside it: {'; '.join(told)}{more}")
     part.load_state_dict(weights)
 
 
-def _shape(shapes: Mapping[str, tuple[int, ...]], name: str) -> str:
-    return " x ".join(str(size) for size in shapes[name]) or "one value" if name in shapes else "not there"
+def _difference(name: str, there: tuple[int, ...] | None, wanted: tuple[int, ...] | None) -> str:
+    if there is None:
+        return f"{name} is missing"
+    shape, asked = (" x ".join(map(str, sizes)) or "one value" for sizes in (there, wanted or ()))
+    return f"{name} is {shape} there and {asked} by config.json" if wanted is not None else f"{name} is not asked for"
