@@ -19,11 +19,14 @@ from transformers import (
     WavLMModel,
 )
 
+from onscreen.config import Params
 from onscreen.errors import Rejected, WeightsError
+from onscreen.stages.items import voice_input, voice_items
 from onscreen.storage import StoredFile
 from onscreen.voices import hf_embedders
 from onscreen.voices.embedders import VoiceTask, measure_voice, voice_key
 from onscreen.voices.waveform import Speech
+from onscreen.workspace import Workspace
 from stage_cases import RATE, spoken
 
 NETWORK = {
@@ -146,6 +149,30 @@ def test_an_x_vector_head_that_was_never_trained_is_refused(tmp_path: Path) -> N
     (folder / "config.json").write_text(json.dumps(config | {"architectures": ["WavLMForXVector"]}))
     with pytest.raises(WeightsError, match="lack"):
         hf_embedders.embedder(f"hf:{folder}")
+
+
+def test_weights_that_give_no_numbers_give_no_embedding(tmp_path: Path) -> None:
+    folder = save(tmp_path / "model", "wav2vec2")
+    network = Wav2Vec2Model.from_pretrained(folder)
+    network.encoder.layer_norm.weight.data[0] = float("nan")
+    network.save_pretrained(folder)
+    with pytest.raises(Rejected, match="no_embedding"):
+        measure_voice(task(tmp_path / "a.wav", spoken(1, 0), folder))
+
+
+def test_what_was_heard_once_needs_no_model_again(tmp_path: Path) -> None:
+    folder = save(tmp_path / "model", "wavlm-xvector")
+    params = Params.model_validate({"engine": {"workers": 1}, "voices": {"embedder": f"hf:{folder}"}})
+    workspace = Workspace(tmp_path, tmp_path, params, tmp_path / ".cache")
+    how = voice_input(params.train_face_voice, params.voices, params.hq)
+    voices = {"a": task(tmp_path / "a.wav", spoken(1, 0), folder).speech}
+    first = voice_items(workspace, how, voices).of(["a"])[0]
+    assert first.shape == (24,)
+    shutil.rmtree(folder)
+    assert np.array_equal(voice_items(workspace, how, voices).of(["a"])[0], first)
+    voices["b"] = task(tmp_path / "b.wav", spoken(2, 0), folder).speech
+    with pytest.raises(WeightsError, match="is not on this machine"):
+        voice_items(workspace, how, voices)
 
 
 def test_a_model_of_another_rate_is_refused(tmp_path: Path) -> None:
