@@ -18,7 +18,7 @@ from real_data import DATA
 
 REPO = Path(__file__).parents[1]
 CLIPS = ["aoc_short.mp4", "hdtf_aoc.mp4", "grid_pwij3p.mpg", "grid_swwp2s.mpg", "grid_bbaf2n.mpg", "grid_lbbc2a.mpg"]
-STAGES = ["prepare", "extract_faces", "dedupe", "split", "hq", "m2p", "train_face_voice", "train_hq", "evaluate"]
+STAGES = ["prepare", "extract_faces", "dedupe", "voices", "split", "hq", "m2p", "train_face_voice", "train_hq", "evaluate"]
 
 pytestmark = pytest.mark.e2e
 

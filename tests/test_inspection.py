@@ -23,7 +23,7 @@ from onscreen.inspection.sweep import steps, sweep_table
 from onscreen.inspection.turns import face_turns, verdict
 from onscreen.ledger import LedgerRow
 from onscreen.records import Face, Identity
-from onscreen.stages import dedupe, extract_faces, prepare, split
+from onscreen.stages import dedupe, extract_faces, prepare, split, voices
 from onscreen.store import write_table
 from onscreen.workspace import Workspace
 from records_of import row
@@ -39,7 +39,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
     portrait_video(root / "videos" / "other.mp4", 2)
     empty_video(root / "videos" / "nobody.mp4")
     (root / "videos" / "sub" / "hollow.mp4").touch()
-    for stage in (prepare, extract_faces, dedupe, split):
+    for stage in (prepare, extract_faces, dedupe, voices, split):
         stage.main(workspace)
     return Tables(workspace)
 

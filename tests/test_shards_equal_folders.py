@@ -16,14 +16,15 @@ from onscreen.errors import CorruptTable
 from onscreen.ledger import write_ledger
 from onscreen.media.audio import Audio
 from onscreen.naming import file_stem
-from onscreen.records import Clip, Face, Reject
-from onscreen.stages import dedupe, evaluate, extract_faces, hq, m2p, prepare, split, train_face_voice, train_hq
+from onscreen.records import Clip, Face, Reject, Voice
+from onscreen.stages import dedupe, evaluate, extract_faces, hq, m2p, prepare, split, train_face_voice, train_hq, voices
 from onscreen.storage import INDEX, Stored, storing
 from onscreen.store import write_table
 from onscreen.workspace import Workspace
+from records_of import row
 from stage_cases import RATE, made_clip, made_face, spoken
 
-STAGES = (prepare, extract_faces, dedupe, split, hq, m2p, train_face_voice, train_hq, evaluate)
+STAGES = (prepare, extract_faces, dedupe, voices, split, hq, m2p, train_face_voice, train_hq, evaluate)
 STORED = ("data/prepared", "data/faces", "data/identities", "data/hq")
 IMAGE_OR_SOUND = (".jpg", ".wav", ".npy")
 
@@ -130,6 +131,8 @@ def test_any_faces_become_the_same_people_and_sides(
         workspace = Workspace(root / layout, root / layout, params_of(root / "raw", layout), root / "cache")
         write_table(workspace.prepared / "clips.parquet", Clip, clips)
         write_table(workspace.faces / "faces.parquet", Face, faces)
+        given = [row(Voice, clip_id=face.clip_id, face_id=face.face_id) for face in faces]
+        write_table(workspace.voices / "voices.parquet", Voice, given)
         for part in (workspace.prepared, workspace.faces):
             write_table(part / "rejects.parquet", Reject, [])
         with storing(workspace.faces, layout, shard_bytes) as save:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from onscreen.config import Split
 from onscreen.ledger import LedgerRow, freeze
-from onscreen.records import Clip, Face, Identity, Pair, Reject, SplitRow
+from onscreen.records import Clip, Face, Identity, Pair, Reject, SplitRow, Voice
 from onscreen.stages.split import assign, pair, side_of, usable_voices
 from records_of import row
 
@@ -134,18 +134,7 @@ def test_quarantined_people_meet_nobody():
     assert list(pair([row(SplitRow, face_id="a", identity_id="id", split="quarantine")], faces, voices)) == []
 
 
-def test_a_voice_counts_only_with_enough_speech_and_one_person_in_sight():
-    clips = [
-        row(Clip, clip_id=name, audio=audio, speech_s=speech)
-        for name, audio, speech in [
-            ("ok", "x.wav", 3.0),
-            ("mute", None, 3.0),
-            ("short", "x.wav", 0.5),
-            ("two", "x.wav", 3.0),
-            ("nobody", "x.wav", 3.0),
-        ]
-    ]
-    faces = [row(Face, clip_id=name, people=2 if name == "two" else 1) for name in ("ok", "mute", "short", "two")]
-    moment = row(Clip, clip_id="moment", audio="x.wav", speech_s=0.9, flags=("too_short",))
-    assert list(usable_voices([*clips, moment], [*faces, row(Face, clip_id="moment", people=1)], 0.5)) == ["ok", "short"]
-    assert list(usable_voices(clips, faces, 1.0)) == ["ok"]
+def test_a_voice_counts_only_when_it_is_the_main_persons():
+    clips = [row(Clip, clip_id=name) for name in ("hers", "nobodys", "unheard")]
+    voices = [row(Voice, clip_id="hers", face_id="hers"), row(Voice, clip_id="nobodys")]
+    assert list(usable_voices(clips, voices)) == ["hers"]

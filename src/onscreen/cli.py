@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,24 +16,38 @@ from rich.table import Table
 import onscreen
 from onscreen.console import console, log, set_up_logging
 from onscreen.errors import ConfigError, OnscreenError, WeightsError
+from onscreen.guide import hq_commands
 from onscreen.guide.commands import app as faces_app
 from onscreen.guide.model_commands import embed, evaluate_face_voice, export_app, match, matched_files, train_app
+from onscreen.guide.trials import evaluate_trials
 from onscreen.help import Group
+from onscreen.openmp import settle
 
 STAGES = {
     "prepare": "Find and probe every video, cut long ones, decode the sound, measure speech.",
     "extract_faces": "Choose frames, detect, align, measure and embed the faces of every clip.",
     "dedupe": "Group the faces of one person across clips and choose a representative.",
+    "voices": "Tell whose voice a clip's speech is: one speaker or two, the person who is seen or another.",
     "split": "Put people on train, val and test sides and pair faces with voices.",
-    "hq": "Write an HQ-VoxCeleb tree (mel spectrograms and masked faces) from our identities.",
+    "hq": "Write an HQ-VoxCeleb tree (mel spectrograms and masked faces) from our identities, or adopt the one in hq.root.",
     "m2p": "Write a music-to-pose dataset from dance videos with music.",
     "train_face_voice": "Train the face-voice model.",
     "train_hq": "Train the face-voice model on the HQ-VoxCeleb tree.",
     "evaluate": "Score both models on people they have never seen and write the report.",
 }
 
+
+class _Verbs(Group):
+    """The stages come first, in their order, whether commands stand below one or not."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names of commands in the order of the help."""
+        names = super().list_commands(ctx)
+        return [*(name for name in STAGES if name in names), *(name for name in names if name not in STAGES)]
+
+
 app = typer.Typer(
-    cls=Group,
+    cls=_Verbs,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -71,8 +86,8 @@ def _stage_group(stage: str) -> typer.Typer:
     return group
 
 
-_GROUPS = {"evaluate"}
-evaluate_app = _stage_group("evaluate")
+_GROUPS = {"hq", "evaluate"}
+hq_app, evaluate_app = _stage_group("hq"), _stage_group("evaluate")
 for _stage, _help in STAGES.items():
     if _stage not in _GROUPS:
         app.command(_stage, help=_help, rich_help_panel="Stages")(_stage_command(_stage))
@@ -84,6 +99,9 @@ app.add_typer(faces_app, name="faces")
 app.add_typer(train_app, name="train")
 app.add_typer(export_app, name="export")
 evaluate_app.command("face-voice")(evaluate_face_voice)
+for _verb in (hq_commands.split, hq_commands.train, hq_commands.evaluate):
+    hq_app.command()(_verb)
+evaluate_app.command("trials")(evaluate_trials)
 app.command()(match)
 app.command()(embed)
 app.command("matched-files")(matched_files)
@@ -294,6 +312,7 @@ def weights_import(folder: Annotated[Path, typer.Argument(help="Folder that hold
 
 def main() -> None:
     """Run the command line; an OnscreenError is one line on standard error and its exit code."""
+    settle(sys.platform, os.environ)
     set_up_logging()
     try:
         app()

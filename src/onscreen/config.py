@@ -76,6 +76,8 @@ class Voices(Section):
     loudness_dbfs: Literal["as_recorded"] | Annotated[float, Field(ge=-60, le=-6)] = -30.0
     short_speech: Literal["repeat", "refuse"] = "repeat"
     active_speaker: Literal["none", "mouth", "light_asd"] = "mouth"
+    min_speaker_similarity: Annotated[float, Field(ge=0, lt=1)] = 0.6
+    min_sync: Annotated[float, Field(ge=-5, le=5)] = 0.0
 
 
 class Faces(Section):

@@ -137,6 +137,37 @@ class View:
 
 
 @dataclass(frozen=True)
+class Voice:
+    """Whose voice a clip's speech is: data/voices/voices.parquet, one row a clip that has usable speech.
+
+    face_id: of the clip's main person, whom the voice is given to; None: to nobody, and flags or a reject say why.
+    windows: of 1.6 s of speech with a speaker embedding each. mean_similarity, least_similarity: cosine between two of them.
+    group_similarity: mean cosine between the two groups that differ most, which tells one speaker from two; None under two windows.
+    speakers: 1 or 2 by that; None where nothing could be compared.
+    method: of looking at lips: mouth, light_asd, none. looked_s: seconds of picture with the main person that it looked at.
+    score: mouth: correlation of the mouth's opening with loudness, -1 to 1; light_asd: mean log odds of speaking over frames with
+    speech, 0 = undecided. sync: light_asd: deviations by which the voice fits the face better in its place than displaced.
+    people: persons seen while looking. speaking: those of them who say what is heard; None unless light_asd.
+    flags: what is noteworthy, e.g. "several_people", "lips_do_not_move", "not_looked_at:no_face".
+    """
+
+    clip_id: str
+    face_id: str | None
+    windows: int
+    mean_similarity: float | None
+    least_similarity: float | None
+    group_similarity: float | None
+    speakers: int | None
+    method: str
+    looked_s: float
+    score: float | None
+    sync: float | None
+    people: int
+    speaking: int | None
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Identity:
     """Which person a face is: data/identities/identities.parquet, one row a face.
 

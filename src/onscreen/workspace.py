@@ -72,6 +72,10 @@ class Workspace:
         return self.root / "data" / "splits"
 
     @property
+    def voices(self) -> Path:
+        return self.root / "data" / "voices"
+
+    @property
     def hq(self) -> Path:
         return self.root / "data" / "hq"
 

@@ -64,7 +64,8 @@ class Tables:
 
     @cached_property
     def rejects(self) -> list[Reject]:
-        folders = (self.workspace.prepared, self.workspace.faces, self.workspace.identities, self.workspace.splits)
+        here = self.workspace
+        folders = (here.prepared, here.faces, here.identities, here.voices, here.splits)
         return [row for folder in folders for row in _rows(folder / "rejects.parquet", Reject)]
 
 

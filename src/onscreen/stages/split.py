@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 
 from onscreen.config import Split
 from onscreen.ledger import LedgerRow, read_ledger
-from onscreen.records import Clip, Face, Identity, Pair, Reject, SplitRow
+from onscreen.records import Clip, Face, Identity, Pair, Reject, SplitRow, Voice
 from onscreen.store import atomic_folder, read_table, write_json, write_table
 from onscreen.workspace import Workspace
 
@@ -101,13 +101,10 @@ def pair(splits: Iterable[SplitRow], faces: Mapping[str, Face], voices: Mapping[
             yield Pair(identity_id, side, face_id, clip_id, same_source=not apart)
 
 
-def usable_voices(clips: Iterable[Clip], faces: Iterable[Face], min_speech_s: float) -> dict[str, Clip]:
-    """clip_id -> clip that is long enough, in which enough is spoken and one person is seen (of two nobody knows yet who speaks)."""
-    people = Counter[str]()
-    for face in faces:
-        people[face.clip_id] = max(people[face.clip_id], face.people)
-    spoken = [clip for clip in clips if clip.audio and "too_short" not in clip.flags and clip.speech_s >= min_speech_s]
-    return {clip.clip_id: clip for clip in spoken if people[clip.clip_id] == 1}
+def usable_voices(clips: Iterable[Clip], voices: Iterable[Voice]) -> dict[str, Clip]:
+    """clip_id -> clip whose voice is given to its main person."""
+    given = {voice.clip_id for voice in voices if voice.face_id is not None}
+    return {clip.clip_id: clip for clip in clips if clip.clip_id in given}
 
 
 def main(workspace: Workspace) -> None:
@@ -119,7 +116,7 @@ def main(workspace: Workspace) -> None:
     ledger = read_ledger(workspace.ledger)
     rows = list(assign(params.split, identities, ledger))
     splits = [row for row in rows if isinstance(row, SplitRow)]
-    voices = usable_voices(clips, faces, params.voices.min_speech_s)
+    voices = usable_voices(clips, read_table(workspace.voices / "voices.parquet", Voice))
     made = list(pair(splits, {face.face_id: face for face in faces}, voices))
     pairs = [row for row in made if isinstance(row, Pair)]
     rejects = [row for row in [*rows, *made] if isinstance(row, Reject)]
