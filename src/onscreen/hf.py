@@ -5,10 +5,12 @@ The weights are safetensors and nothing else: a PyTorch .bin file is a pickle. C
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -271,8 +273,13 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _sha256(path: Path) -> str:
-    import hashlib
+    seen = path.stat()
+    return _sha256_of(path, seen.st_size, seen.st_mtime_ns)
 
+
+@cache
+def _sha256_of(path: Path, size: int, mtime_ns: int) -> str:
+    """Once per process for a file's size and time: a network is looked up at every step of a stage."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
