@@ -22,18 +22,18 @@ def params_of(settings: Path) -> Params:
     return load_params(settings) if settings.is_file() else Params()
 
 
-def train_params(params: Params, given: Mapping[str, object]) -> Params:
-    """params with these values of train_face_voice; None means that an option was not given.
+def train_params(params: Params, given: Mapping[str, object], section: str = "train_face_voice") -> Params:
+    """params with these values of train_face_voice or train_hq; None means that an option was not given.
 
     Raises ConfigError naming the option, its value and what is allowed.
     """
     values = {name: value for name, value in given.items() if value is not None}
-    data = params.train_face_voice.model_dump(mode="json") | values
+    data = getattr(params, section).model_dump(mode="json") | values
     try:
-        made = parse_params({"train_face_voice": data}, "options")
+        made = parse_params({section: data}, "options")
     except ConfigError as error:
-        raise ConfigError(str(error).replace("options: train_face_voice.", "--")) from error
-    return params.model_copy(update={"train_face_voice": made.train_face_voice})
+        raise ConfigError(str(error).replace(f"options: {section}.", "--")) from error
+    return params.model_copy(update={section: getattr(made, section)})
 
 
 def one_of(option: str, value: str, key: str) -> str:
