@@ -157,7 +157,9 @@ class Loader:
         own = draw.part(self.share.rows(len(draw.person)))
         faces = self.faces.take(own.face, np.full(len(own.face), MIDDLE), self._random(own, epoch, 0))
         voices = self.voices.take(own.voice, own.where, self._random(own, epoch, 1))
-        return Batch(*faces, *voices, torch.from_numpy(draw.person))
+        pairs = len(draw.person)
+        person = None if len(np.unique(draw.person)) == pairs else torch.from_numpy(draw.person)
+        return Batch(*faces, *voices, pairs, person)
 
     def _random(self, own: Draw, epoch: int, side: int) -> list[np.random.Generator] | None:
         """A generator of its own for each item: what it draws depends on nothing that other items draw."""

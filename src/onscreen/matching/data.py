@@ -115,17 +115,27 @@ def of_people(pairs: PairSet, wanted: Callable[[str], bool]) -> PairSet:
 
 @dataclass(frozen=True)
 class Batch:
-    """faces, voices: of the pairs of one process, as collate gives them, with how far each is real. person: (B,) of all processes."""
+    """faces, voices: of the pairs of one process, as collate gives them, with how far each is real.
+
+    pairs: how many all processes have. person: (pairs,) int64; None where all differ.
+    """
 
     faces: Tensor
     face_lengths: Tensor
     voices: Tensor
     voice_lengths: Tensor
-    person: Tensor
+    pairs: int
+    person: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The batch on another device."""
-        return Batch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+        if device.type == "cpu":
+            return self
+        faces, voices = (
+            (self.faces.to(device), self.face_lengths.to(device)),
+            (self.voices.to(device), self.voice_lengths.to(device)),
+        )
+        return Batch(*faces, *voices, self.pairs, None if self.person is None else self.person.to(device))
 
 
 def collate(items: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:

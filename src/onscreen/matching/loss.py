@@ -12,21 +12,22 @@ LEAST_TEMPERATURE = 0.01  # CLIP's clamp of a learned one: logits beyond 100 x c
 SIGLIP_BIAS = -10.0  # SigLIP's start: most combinations of a batch are negatives
 
 
-def infonce(logits: Tensor, person: Tensor) -> Tensor:
+def infonce(logits: Tensor, person: Tensor | None) -> Tensor:
     """Mean of face-to-voice and voice-to-face cross entropy.
 
-    logits: (B, B) float, face i against voice j, already divided by the temperature. person: (B,) int64. Returns a scalar.
+    logits: (B, B) float, face i against voice j, already divided by the temperature. person: (B,) int64; None where all differ.
+    Returns a scalar.
     """
-    logits = logits.masked_fill(_same_person(person), -torch.inf)
+    logits = logits if person is None else logits.masked_fill(_same_person(person), -torch.inf)
     target = torch.arange(len(logits), device=logits.device)
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 
 
-def siglip(logits: Tensor, person: Tensor) -> Tensor:
+def siglip(logits: Tensor, person: Tensor | None) -> Tensor:
     """Sum over combinations of the sigmoid loss, by B (Zhai et al. 2023). logits: (B, B), scaled and with the bias added."""
     sign = 2 * torch.eye(len(logits), device=logits.device) - 1
     losses = -F.logsigmoid(sign * logits)
-    return losses.masked_fill(_same_person(person), 0.0).sum() / len(logits)
+    return (losses if person is None else losses.masked_fill(_same_person(person), 0.0)).sum() / len(logits)
 
 
 def _same_person(person: Tensor) -> Tensor:
@@ -54,8 +55,8 @@ class Contrastive(nn.Module):
         """The fixed one, or the learned one as it is now."""
         return self._fixed or math.exp(-float(self.log_scale.detach()))
 
-    def forward(self, face: Tensor, voice: Tensor, person: Tensor) -> Tensor:
-        """face, voice: (B, D), L2 = 1, row i of both is one pair. person: (B,) int64. Returns a scalar."""
+    def forward(self, face: Tensor, voice: Tensor, person: Tensor | None) -> Tensor:
+        """face, voice: (B, D), L2 = 1, row i of both is one pair. person: (B,) int64; None where all differ. Returns a scalar."""
         logits = face @ voice.T * self.log_scale.exp()
         return siglip(logits + self.bias, person) if self.kind == "siglip" else infonce(logits, person)
 

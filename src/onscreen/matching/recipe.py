@@ -45,9 +45,9 @@ class Matcher(nn.Module):
         """The whole batch's loss, a scalar, in float32 whatever the towers compute in."""
         face = self.model.faces(batch.faces, batch.face_lengths).float()
         voice = self.model.voices(batch.voices, batch.voice_lengths).float()
-        count = len(batch.person)
+        faces, voices = self.share.gather(face, batch.pairs), self.share.gather(voice, batch.pairs)
         with torch.autocast(face.device.type, enabled=False):
-            result: Tensor = self.loss(self.share.gather(face, count), self.share.gather(voice, count), batch.person)
+            result: Tensor = self.loss(faces, voices, batch.person)
         return result
 
 

@@ -21,7 +21,7 @@ from onscreen.matching.data import Batch, PairSet
 from onscreen.matching.distributed import Send, Share, is_first
 from onscreen.matching.hf_towers import HfTower
 from onscreen.matching.recipe import Recipe, recipe_of, start, untrained
-from onscreen.matching.schedule import Freezing, learning_rate, optimizer_of
+from onscreen.matching.schedule import Freezing, clipped_norm, learning_rate, optimizer_of
 from onscreen.matching.state import Best, Budget, Progress, Stored
 from onscreen.matching.towers import TowerSpec
 
@@ -162,9 +162,11 @@ class Run:
 
     def _update(self) -> None:
         self.matcher.share.sum_gradients(self.learned)
-        norm = self.fabric.clip_gradients(self.matcher, self.optimizer, max_norm=self.params.clip_norm, error_if_nonfinite=False)
         scaler = self._scaler
-        if scaler is None and (norm is None or not math.isfinite(float(norm))):
+        if scaler is not None:
+            scaler.unscale_(self.optimizer.optimizer)
+        norm = clipped_norm([one for group in self.optimizer.param_groups for one in group["params"]], self.params.clip_norm)
+        if scaler is None and not math.isfinite(norm):
             raise self._no_number("gradient")
         self.optimizer.step()  # fp16's scaler leaves it out after an overflow, and halves its scale
         if scaler is not None and scaler.get_scale() < LEAST_SCALE:
@@ -181,7 +183,7 @@ class Run:
         if not self.validation_draws:
             return {}
         self.matcher.eval()
-        losses = [(float(self._loss(batch)), len(batch.person)) for batch in self.validation.batches(self.validation_draws)]
+        losses = [(float(self._loss(batch)), batch.pairs) for batch in self.validation.batches(self.validation_draws)]
         return {"val_loss": sum(loss * count for loss, count in losses) / sum(count for _, count in losses)}
 
     def _save_if_cheap(self) -> None:

@@ -23,8 +23,8 @@ from onscreen.console import log
 from onscreen.errors import ConfigError
 from onscreen.store import atomic_path
 
-VERSION = "2"
-SHARE = 0.05  # of the time of a run that writing its state may take
+KEY, VERSION = "onscreen_training_state", 2
+SHARE = 0.02  # of the time of a run that writing its state may take
 FIRST_GUESS_S = 0.05  # what writing is taken to cost before it was done once
 
 
@@ -95,11 +95,11 @@ def _shown(values: Mapping[str, Any], key: str) -> str:
 
 def stored_recipe(path: Path) -> dict[str, Any] | None:
     """The recipe that a state follows; None where no file is, or a damaged one. Raises ConfigError when it is no such state."""
-    metadata = _metadata(path)
-    return None if metadata is None else json.loads(metadata["recipe"])
+    about = _about(path)
+    return None if about is None else about["recipe"]
 
 
-def _metadata(path: Path) -> dict[str, str] | None:
+def _about(path: Path) -> dict[str, Any] | None:
     try:
         with safe_open(path, "pt") as file:
             metadata: dict[str, str] = file.metadata() or {}
@@ -108,17 +108,18 @@ def _metadata(path: Path) -> dict[str, str] | None:
     except (SafetensorError, OSError) as error:
         log.warning("%s is damaged (%s): training starts anew", path, error)
         return None
-    if metadata.get("onscreen_training_state") != VERSION:
+    about: dict[str, Any] = json.loads(metadata.get(KEY, "{}"))
+    if about.get("version") != VERSION:
         raise ConfigError(f"{path} is no training state of this version of onscreen: move it away to start anew")
-    return metadata
+    return about
 
 
 def read(path: Path, recipe: Mapping[str, Any]) -> Stored | None:
     """What the file holds; None where there is none, or a damaged one. Raises ConfigError when it is of another recipe."""
-    metadata = _metadata(path)
-    if metadata is None:
+    about = _about(path)
+    if about is None:
         return None
-    check_same_recipe(json.loads(metadata["recipe"]), recipe, str(path))
+    check_same_recipe(about["recipe"], recipe, str(path))
     with safe_open(path, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
     moments: dict[int, dict[str, Tensor]] = {}
@@ -126,7 +127,7 @@ def read(path: Path, recipe: Mapping[str, Any]) -> Stored | None:
         index, _, key = name.partition(".")
         moments.setdefault(int(index), {})[key] = value
     weights = _under("last.", tensors)
-    return Stored(Progress(**json.loads(metadata["progress"])), weights, _under("best.", tensors) or weights, moments)
+    return Stored(Progress(**about["progress"]), weights, _under("best.", tensors) or weights, moments)
 
 
 def write(path: Path, recipe: Mapping[str, Any], stored: Stored) -> None:
@@ -136,11 +137,8 @@ def write(path: Path, recipe: Mapping[str, Any], stored: Stored) -> None:
     for index, values in stored.moments.items():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
     copies = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
-    metadata = {
-        "onscreen_training_state": VERSION,
-        "recipe": json.dumps(recipe, sort_keys=True, allow_nan=False),
-        "progress": json.dumps(vars(stored.progress), allow_nan=False),
-    }
+    about = {"version": VERSION, "recipe": recipe, "progress": vars(stored.progress)}
+    metadata = {KEY: json.dumps(about, sort_keys=True, allow_nan=False)}  # one key: safetensors writes several in any order
     with atomic_path(path) as temporary:
         save_file(copies, temporary, metadata=metadata)
 
