@@ -33,7 +33,7 @@ from worlds import Bayes, People, World, best_cca, draw, gain_interval, noise_fo
 
 _TRAINING, _VALIDATION, _UNSEEN, _SAMPLES = 900, 100, 200, 10
 _BAYES = 0.90
-_FOLDED, _FOLDED_NOISE = 8, 4.0
+_FOLDED, _FOLDED_NOISE = 14, 4.0  # with 8 axes the other 8 suffice: CCA is right in 0.998
 _RESAMPLES = 300
 _SHUFFLED = 5  # trainings
 
@@ -106,7 +106,7 @@ def linear(of: World, seed: int, changes: dict[str, Any]) -> None:
 
 
 def folded(of: World, seed: int, changes: dict[str, Any]) -> None:
-    """The same learners where half of the axes need more than a linear map; nobody knows the best matcher."""
+    """The same learners where 14 of 16 axes need more than a linear map; nobody knows the best matcher."""
     training, validation, unseen = _sides(of, seed)
     _learners("folded", seed, training, validation, unseen, None, changes)
 

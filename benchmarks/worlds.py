@@ -3,7 +3,7 @@
 A person is a latent h = z + g d: z ~ N(0, 1) in each of 16 axes is the identity, g = -1 or 1 with equal chance is the gender, d a
 fixed offset. A sample of a face is A f(h) + noise (128 values), one of a voice B s(h) + noise (256 values): A and B have
 independent N(0, 1) entries, the noise is drawn anew for every sample and is isotropic. In the linear world f(h) = s(h) = h.
-In the folded world the voice tells of half of the axes only how far they are from 0, which no linear map can match with a face.
+In the folded world the voice tells of `folded` axes only how far they are from 0, which no linear map can match with a face.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import numpy as np
 
 LATENT, FACE, VOICE = 16, 128, 256
 GENDERS = np.array([-1.0, 1.0])
-FOLDED = 8  # axes of the folded world whose sign the voice does not tell
 
 
 @dataclass(frozen=True)
@@ -155,7 +154,9 @@ class Cca:
         faces, voices = self.training.faces - self._means[0], self.training.voices - self._means[1]
         white = [_whitening(view, self.ridge) for view in (faces, voices)]
         of_people = [view.reshape(-1, self.training.samples, view.shape[1]).mean(axis=1) for view in (faces, voices)]
-        left, correlation, right = np.linalg.svd(white[0] @ (of_people[0].T @ of_people[1] / len(of_people[0])) @ white[1], full_matrices=False)
+        left, correlation, right = np.linalg.svd(
+            white[0] @ (of_people[0].T @ of_people[1] / len(of_people[0])) @ white[1], full_matrices=False
+        )
         return white[0] @ left, white[1] @ right.T, correlation
 
     @cached_property
