@@ -13,6 +13,7 @@ from filelock import FileLock
 from onscreen.cache import code_digest, item_key
 from onscreen.config import Train
 from onscreen.matching.data import PairSet
+from onscreen.matching.distributed import is_first
 from onscreen.matching.folder import TOO_FEW, describe, history, write_trained, write_untrained
 from onscreen.matching.recipe import INDIFFERENT
 from onscreen.matching.towers import TowerSpec, sized
@@ -64,7 +65,13 @@ class Plan:
 
 
 def fit(workspace: Workspace, plan: Plan, training: Loaded, validation: Loaded, folder: Path) -> None:
-    """Train and write models/<name> (with the rejects of both sides), metrics and plots of the stage."""
+    """Train and write models/<name> (with the rejects of both sides), metrics and plots of the stage.
+
+    With devices > 1 the processes are started within; under torchrun this runs in each, and only the first one writes and logs.
+    """
+    if not is_first():
+        _help(workspace, plan, training.pairs, validation.pairs)
+        return
     description = describe(plan.params, plan.inputs, training.pairs, validation.pairs)
     trained = None
     with atomic_folder(folder) as out:
@@ -78,8 +85,16 @@ def fit(workspace: Workspace, plan: Plan, training: Loaded, validation: Loaded, 
                 trained = _train(workspace, plan, recipe, training.pairs, validation.pairs, state)
                 write_trained(out, recipe, trained, description, validation.pairs)
         write_table(out / "rejects.parquet", Reject, training.rejects + validation.rejects)
-    workspace.write_metrics(plan.stage, _metrics(description["data"], training, validation, trained) | plan.told)
+    workspace.write_metrics(plan.stage, _metrics(plan.params, description["data"], training, validation, trained) | plan.told)
     _write_plots(workspace.plots(plan.stage), description["data"], trained)
+
+
+def _help(workspace: Workspace, plan: Plan, training: PairSet, validation: PairSet) -> None:
+    """Train as one of several processes of which another one writes the result."""
+    if len(training.by_person) >= FEWEST_PEOPLE:
+        train(
+            _recipe(plan, training), training, validation, _state(workspace, plan, training, validation), lambda epoch, row: None
+        )
 
 
 def _recipe(plan: Plan, pairs: PairSet) -> Recipe:
@@ -111,13 +126,19 @@ def _no_record(metrics: dict[str, float], step: int) -> None:
     """Of a training that MLflow does not record; history.json holds the same."""
 
 
-def _metrics(data: dict[str, int], training: Loaded, validation: Loaded, trained: Trained | None) -> dict[str, Any]:
+def _metrics(
+    params: Train, data: dict[str, int], training: Loaded, validation: Loaded, trained: Trained | None
+) -> dict[str, Any]:
     lost = {"left_out": left_out(training, validation)}
     if trained is None:
         return {"status": TOO_FEW, **data, **lost}
     rows, best = trained.progress.history, trained.progress.best
     known: dict[str, Any] = {"epochs": len(rows), "best_epoch": best, "temperature": trained.matcher.loss.temperature}
     known |= {"train_loss": rows[best]["train_loss"], "val_loss": rows[best].get("val_loss")}
+    if data["training_people"] <= params.batch_size:
+        known["batch_size_reason"] = (
+            f"one batch of all {data['training_people']} people: no more than batch_size {params.batch_size}"
+        )
     if not trained.validated:
         known["val_loss_reason"] = (
             f"{data['validation_people']} validation people; {FEWEST_PEOPLE} are needed. The last epoch is kept"
