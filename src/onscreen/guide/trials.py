@@ -62,7 +62,7 @@ def _rows(found: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
         elif isinstance(part, dict):
             known = part.get("low") is not None
             interval = (
-                f"{part['low']:.4f} to {part['high']:.4f}" if known else part.get("interval_reason", part.get("reason", ""))
+                f"{part['low']:.4f} to {part['high']:.4f}" if known else str(part.get("interval_reason", part.get("reason", "")))
             )
             value = "none" if part["value"] is None else f"{part['value']:.4f}"
             yield f"{prefix}{name}", value, f"{part['chance']:.4f}" if "chance" in part else "", interval

@@ -16,6 +16,7 @@ import numpy as np
 from onscreen.matching.data import PairSet
 
 BLOCK = 4_000_000  # scores in a tile; 16 MB as float32
+ALIGNED = 32  # rows; BLAS sums what is left of a matrix at its edges in another order, and equal embeddings must score the same
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,15 @@ class Trials:
 
 
 def _parts(indexes: np.ndarray, most: int) -> list[np.ndarray]:
-    """Stretches of almost equal length, none above `most`: BLAS sums a lone row in another order than rows among others, and two
-    equal embeddings must score the same."""
+    """Stretches of almost equal length, none above `most`."""
     return np.array_split(indexes, -(-len(indexes) // most))
+
+
+def _padded(vectors: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Some rows, and zeros up to a whole number of ALIGNED ones."""
+    found = np.zeros((-(-len(chosen) // ALIGNED) * ALIGNED, vectors.shape[1]), np.float32)
+    found[: len(chosen)] = vectors[chosen]
+    return found
 
 
 @dataclass(frozen=True)
@@ -133,7 +140,8 @@ class Tile:
 
     def scores(self) -> np.ndarray:
         """(b, c) float32, cosines; the same bits at every call."""
-        return np.asarray(self.trials.faces.vectors[self.rows] @ self.trials.voices.vectors[self.columns].T)
+        faces, voices = _padded(self.trials.faces.vectors, self.rows), _padded(self.trials.voices.vectors, self.columns)
+        return np.ascontiguousarray((faces @ voices.T)[: len(self.rows), : len(self.columns)])
 
     def wrong_scores(self) -> np.ndarray:
         """(b, c) float32: scores, with -inf for combinations of one person."""

@@ -22,18 +22,22 @@ NAMES = {
     "map": "Mean average precision",
     "median_rank": "Median rank",
     "one_of_two": "Right one of two",
+    **{f"one_of_{size}": f"Right one of {size}" for size in range(3, 11)},
     "auc": "ROC AUC",
     "eer": "Equal error rate",
     "min_dcf_p05": "minDCF, prior 0.05",
     "min_dcf_p50": "minDCF, prior 0.5",
 }
-RATES = ("top", "one_of_two", "eer")  # shown in per cent
+RATES = ("top", "one_of", "eer")  # shown in per cent
 WAYS = {"face_to_voice": "Face to voice", "voice_to_face": "Voice to face", "verification": "Same person or not"}
 STRATA = {
     "all": "Everybody, on different source videos where they have several",
     "different_source": "Only people with several source videos",
     "same_source": "Only people with one source video (face and voice share its light, room and compression)",
 }
+WITHIN = {"gender": "gender", "nationality": "nationality", "gender_and_nationality": "gender and nationality"}
+SIZES = range(2, 11)  # of the choices that the 1:N chart shows
+NOT_IN_TABLES = {"at_threshold", *(f"one_of_{size}" for size in range(3, 10))}  # said below them, and drawn
 MOST_PEOPLE = 200  # rows of the table of identities
 
 
@@ -50,11 +54,12 @@ class Curves:
 
 @dataclass(frozen=True)
 class Row:
-    """One figure as text. reason: why there is no value."""
+    """One figure as text. floor: what knowing gender alone reaches. reason: why there is no value."""
 
     name: str
     value: str
     chance: str
+    floor: str
     interval: str
     reason: str
 
@@ -101,18 +106,52 @@ SCOPES = {
 def _model(root: Path, name: str, figures: Mapping[str, Any], curves: Curves | None) -> dict[str, Any]:
     config = read_config(root / "models" / name)
     history = read_json(root / "models" / name / "history.json")
-    strata = [{"title": STRATA[key], "people": figures[key].get("people"), "tables": _tables(figures[key])} for key in STRATA]
+    titles = STRATA | {f"same_{key}": f"Told only from people of the same {words}" for key, words in WITHIN.items()}
+    strata = [
+        {
+            "title": title,
+            "people": figures[key].get("people"),
+            "everybody": _everybody(key, figures),
+            "tables": _tables(figures[key]),
+        }
+        for key, title in titles.items()
+        if key in figures
+    ]
     return {
         "title": TITLES[name],
         "status": figures["status"],
         "config": config,
         "backbones": figures.get("backbones_trained_on", {}),
+        "seen": _SEEN[figures["contaminated"]] if "contaminated" in figures else None,
+        "seen_reason": figures.get("contaminated_reason", ""),
+        "labels": _labels(figures.get("labels", {})),
         "left_out": figures.get("left_out"),
         "strata": strata,
         "threshold": figures["all"]["verification"]["at_threshold"],
         "permuted": figures.get("permuted_labels"),
-        "charts": _charts(history, curves),
+        "charts": _charts(history, curves, figures["all"]),
     }
+
+
+def _everybody(stratum: str, figures: Mapping[str, Any]) -> bool:
+    """Whether these are the figures of all people once more."""
+    return stratum != "all" and bool(figures[stratum].get("people")) and figures[stratum] == figures["all"]
+
+
+_SEEN = {True: "Contaminated", False: "Not contaminated", None: "Contaminated or not: unknown"}
+
+
+def _labels(labels: Mapping[str, Any]) -> list[str]:
+    """What is known of the people under test, a sentence a label."""
+    found = []
+    for name, told in labels.items():
+        if "reason" in told:
+            found.append(f"{told['reason']}: no figures within one {name}" + (", no floor" if name == "gender" else ""))
+            continue
+        counts = ", ".join(f"{count} {value}" for value, count in told["people"].items())
+        alone = f"; {told['alone']} are the only ones of theirs and left out there" if told["alone"] else ""
+        found.append(f"{name} is known of {told['labelled']} of {told['of']} test people ({counts}){alone}")
+    return found
 
 
 def _tables(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -129,12 +168,13 @@ def _size(part: Mapping[str, Any]) -> str:
 
 def _rows(part: Mapping[str, Any]) -> dict[str, Any]:
     """rows, and a note that holds for all of them: why there is no interval; or, where there is no figure at all, why."""
-    found = {key: figure for key, figure in part.items() if isinstance(figure, dict) and key != "at_threshold"}
+    found = {key: figure for key, figure in part.items() if isinstance(figure, dict) and key not in NOT_IN_TABLES}
     values = [figure for figure in found.values() if figure["value"] is not None]
     if not values:
         return {"rows": [], "note": "; ".join(dict.fromkeys(figure["reason"] for figure in found.values()))}
     notes = dict.fromkeys(figure["interval_reason"] for figure in values if "interval_reason" in figure)
-    return {"rows": [_row(key, figure) for key, figure in found.items()], "note": "; ".join(notes)}
+    rows = [_row(key, figure) for key, figure in found.items()]
+    return {"rows": rows, "floors": any(row.floor for row in rows), "note": "; ".join(notes)}
 
 
 def _row(key: str, figure: Mapping[str, Any]) -> Row:
@@ -144,11 +184,11 @@ def _row(key: str, figure: Mapping[str, Any]) -> Row:
 
     interval = f"{text('low')} to {text('high')}" if figure.get("low") is not None else ""
     name = NAMES.get(key, key.replace("top", "Top-"))
-    return Row(name, text("value") or "none", text("chance"), interval, figure.get("reason", ""))
+    return Row(name, text("value") or "none", text("chance"), text("gender_floor"), interval, figure.get("reason", ""))
 
 
-def _charts(history: Mapping[str, Any], curves: Curves | None) -> list[tuple[str, str]]:
-    """(caption, SVG) of the training and of the scores, those there are."""
+def _charts(history: Mapping[str, Any], curves: Curves | None, figures: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(caption, SVG) of the training, of the scores and of choices among N, those there are."""
     charts = []
     if history["train_loss"]:
         charts.append(("Loss by epoch", _losses(history)))
@@ -157,7 +197,29 @@ def _charts(history: Mapping[str, Any], curves: Curves | None) -> list[tuple[str
         axes = Axes("false positive rate", "true positive rate", (0, 1), (0, 1))
         charts.append(("ROC", lines("ROC curve", axes, [roc, Series("chance", (0, 1), (0, 1), dashed=True)], legend_low=True)))
         charts.append(("Scores", _scores(curves)))
-    return charts
+    choices = _choices(figures)
+    return [*charts, ("Right one of N", choices)] if choices else charts
+
+
+def _choices(figures: Mapping[str, Any]) -> str | None:
+    """Both ways, chance, and the floor where it is known, by the number of answers; None where there are no figures."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for way in ("face_to_voice", "voice_to_face"):
+        for size in SIZES:
+            figure = figures[way].get("one_of_two" if size == 2 else f"one_of_{size}", {"value": None})
+            if figure["value"] is not None:
+                found.setdefault(WAYS[way], []).append((size, figure["value"]))
+                if "gender_floor" in figure and way == "face_to_voice":
+                    found.setdefault("gender alone", []).append((size, figure["gender_floor"]))
+    if not found:
+        return None
+    found["chance"] = [(size, 1 / size) for size in SIZES]
+    beside = ("gender alone", "chance")
+    series = [
+        Series(name, [x for x, _ in found[name]], [y for _, y in found[name]], dashed=name in beside)
+        for name in sorted(found, key=lambda name: name in beside)
+    ]
+    return lines("Right one of N answers", Axes("answers to choose from", "share of right choices", (2, 10), (0, 1)), series)
 
 
 def _losses(history: Mapping[str, Any]) -> str:

@@ -67,14 +67,14 @@ def _named(name: str) -> list[Backbone]:
 
 def contamination(backbones: Sequence[Backbone], test_corpora: Sequence[str]) -> dict[str, Any]:
     """contaminated: True where a network has seen recordings or people of a test corpus, False where none can have, None where nobody
-    knows; reason: why, in words; test_corpora."""
+    knows; contaminated_reason: why, in words; test_corpora."""
     told = [_of(backbone, corpus) for backbone in backbones for corpus in test_corpora]
     known = [seen for seen, _ in told]
     seen = True if True in known else None if None in known else False
     reasons = dict.fromkeys(reason for of, reason in told if of is seen)
     return {
         "contaminated": seen,
-        "reason": "; ".join(reasons) or "no pretrained network is part of this model",
+        "contaminated_reason": "; ".join(reasons) or "no pretrained network is part of this model",
         "test_corpora": list(test_corpora),
     }
 
@@ -84,7 +84,8 @@ def _of(backbone: Backbone, corpus: str) -> tuple[bool | None, str]:
         return None, f"what {backbone.about} was trained on is not known here"
     shared = [name for name in backbone.corpora if name in SHARED.get(corpus, ())]
     if shared:
-        return True, f"{backbone.about}: trained on {' and '.join(shared)}, which shares people with {corpus}"
+        named = " and ".join(name if name == corpus else f"{name}, which shares people with {corpus}" for name in shared)
+        return True, f"{backbone.about}: trained on {named}"
     if corpus not in SHARED:
         return None, f"whether people of the {corpus} are in {', '.join(backbone.corpora)} ({backbone.about}) is not known"
     open_ = [name for name in backbone.corpora if name not in APART]
