@@ -179,6 +179,38 @@ def test_the_threshold_is_null_without_validation_people() -> None:
     assert "validation" in found["all"]["verification"]["at_threshold"]["reason"]
 
 
+def test_known_labels_give_strata_and_a_floor_and_are_counted(tmp_path: Path) -> None:
+    pairs = planted(12)
+    known = {"gender": {name: "female" if number % 2 else "male" for number, name in enumerate(pairs.people[:11])}}
+    found = evaluate.run(Evaluate(bootstrap=100), model(), pairs, NOBODY, known).figures
+    write_json(tmp_path / "evaluate.json", found)  # refuses NaN
+    assert found["labels"]["gender"] == {"labelled": 11, "of": 12, "people": {"female": 5, "male": 6}, "alone": 0}
+    assert found["labels"]["nationality"]["reason"] == "nobody's nationality is known"
+    assert found["same_gender"]["people"] == 11
+    assert 0.5 < found["all"]["face_to_voice"]["one_of_two"]["gender_floor"] < 0.8
+    none = evaluate.run(Evaluate(bootstrap=100), model(), pairs, NOBODY).figures
+    assert "same_gender" not in none
+    assert none["labels"]["gender"]["reason"] == "nobody's gender is known"
+
+
+def test_a_model_whose_embeddings_are_no_numbers_has_no_figures() -> None:
+    broken = model()
+    with torch.no_grad():
+        next(iter(broken.face_projection.parameters())).fill_(float("nan"))
+    found = evaluate.run(Evaluate(bootstrap=100), broken, planted(12), NOBODY)
+    assert found.figures["status"] == evaluate.NO_NUMBERS
+    assert found.figures["all"]["face_to_voice"]["top1"] == {"value": None, "reason": evaluate.NO_NUMBERS}
+    assert found.curves is None
+
+
+def test_the_models_say_whether_their_networks_have_seen_the_test(done: Workspace) -> None:
+    found = metrics(done, "evaluate")
+    assert found["face_voice"]["contaminated"] is None
+    assert "own clips" in found["face_voice"]["contaminated_reason"]
+    assert found["hq"]["test_corpora"] == ["own clips"]
+    assert "Contaminated or not: unknown" in (done.reports / "report.html").read_text()
+
+
 def test_people_whom_the_model_has_seen_are_left_out_of_the_test() -> None:
     pairs = planted(5)
     left = evaluate.without(pairs, [digest_of_person("person001"), digest_of_person("person004")])
