@@ -2,10 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from matching_cases import NOBODY, planted
+from matching_cases import planted
 from onscreen.matching.data import collate, crop
 
 

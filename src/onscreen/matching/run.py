@@ -31,7 +31,10 @@ LEAST_SCALE = 1.0  # of fp16's gradients, which starts at 65,536 and is halved b
 class Run:
     """One process's part of one training."""
 
-    def __init__(self, fabric: Fabric, recipe: Recipe, training: PairSet, validation: PairSet, state: Path) -> None:
+    def __init__(
+        self, fabric: Fabric, recipe: Recipe, training: PairSet, validation: PairSet, state: Path, budget: Budget
+    ) -> None:
+        self.budget = budget
         self.fabric, self.recipe, self.params, self.path = fabric, recipe, recipe.params, state
         self.training = training
         self.record = recipe_of(recipe, training, validation)
@@ -52,7 +55,6 @@ class Run:
         self.loader = self._loader(training, augment=self.params.augment)
         self.validation = self._loader(validation, augment=False)
         self.validation_draws = validation_draws(validation, self.params.batch_size)
-        self.budget = Budget()
 
     def _prepare_towers(self) -> None:
         model = self.matcher.model

@@ -25,7 +25,7 @@ from onscreen.matching.data import PairSet
 from onscreen.matching.distributed import Send, is_first, launch, local_processes, under_torchrun
 from onscreen.matching.recipe import Matcher, Recipe, recipe_of, untrained
 from onscreen.matching.run import Run
-from onscreen.matching.state import Progress
+from onscreen.matching.state import Budget, Progress
 
 __all__ = ["FEWEST_PEOPLE", "Matcher", "Progress", "Recipe", "Trained", "check_device", "recipe_of", "train"]
 
@@ -48,17 +48,20 @@ class Trained:
     state: Path
 
 
-def train(recipe: Recipe, training: PairSet, validation: PairSet, state: Path, on_epoch: OnEpoch) -> Trained:
+def train(
+    recipe: Recipe, training: PairSet, validation: PairSet, state: Path, on_epoch: OnEpoch, writing: float = states.SHARE
+) -> Trained:
     """Train, or go on with the run that `state` holds; with params.devices > 1 in as many processes, which this one starts.
 
     training: at least 2 people. validation: with fewer than 2 people there is no validation loss, no early stop, and the last
     epoch is the result. on_epoch(epoch, row) is called for every epoch, also for those that an earlier, killed run did; of several
-    processes started by torchrun, the first one calls it.
+    processes started by torchrun, the first one calls it. writing: share of the time that writing the state may take; what was
+    done since it was last written, a killed run does again.
     Raises ConfigError when the loss stops being a number, when the device is not there, or when `state` is of another recipe.
     """
     check_device(recipe.params)
     record = recipe_of(recipe, training, validation)
-    work = partial(_work, recipe, training, validation, state)
+    work = partial(_work, recipe, training, validation, state, writing)
     if recipe.params.devices > 1 and not under_torchrun():
         launch(work, recipe.params.devices, lambda message: on_epoch(*message))
     else:
@@ -89,11 +92,11 @@ def accelerator_of(params: Train) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _work(recipe: Recipe, training: PairSet, validation: PairSet, state: Path, send: Send) -> None:
+def _work(recipe: Recipe, training: PairSet, validation: PairSet, state: Path, writing: float, send: Send) -> None:
     """What each process does."""
     fabric = _fabric(recipe.params)
     with _threads(recipe), torch.random.fork_rng(devices=[fabric.device] if fabric.device.type == "cuda" else []):
-        Run(fabric, recipe, training, validation, state).go(send if is_first() else _silence)
+        Run(fabric, recipe, training, validation, state, Budget(writing)).go(send if is_first() else _silence)
 
 
 def _silence(message: object) -> None:
