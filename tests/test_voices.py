@@ -23,8 +23,8 @@ ALIKE = np.eye(4, dtype=np.float32)[[0, 0, 0, 0]]
 TWO = np.eye(4, dtype=np.float32)[[0, 0, 1, 1]]
 
 
-def speech(windows=ALIKE, repeated=False):
-    return Item({"speech_s": 6.0, "repeated": repeated}, {"windows": windows})
+def speech(windows=ALIKE, speech_s=6.0):
+    return Item({"speech_s": speech_s, "repeated": speech_s < 1.6}, {"windows": windows})
 
 
 def seen(*tracks, fps=25.0):
@@ -65,7 +65,7 @@ def test_two_voices_are_a_reject_with_the_numbers_and_0_keeps_them():
 
 
 def test_a_voice_too_short_to_compare_stays_theirs_and_nothing_is_claimed():
-    for words in (speech(ALIKE[:1]), speech(ALIKE, repeated=True), Rejected("too_short", "0.5 s")):
+    for words in (speech(ALIKE[:1]), speech(ALIKE[:2], 2.0), Rejected("too_short", "0.5 s")):
         voice, codes = decide(clip(words=words), active_speaker="none")
         assert (voice.face_id, voice.speakers, voice.group_similarity, codes) == ("a", None, None, [])
 

@@ -141,7 +141,7 @@ class Voice:
     """Whose voice a clip's speech is: data/voices/voices.parquet, one row a clip that has usable speech.
 
     face_id: of the clip's main person, whom the voice is given to; None: to nobody, and flags or a reject say why.
-    windows: of 1.6 s of speech with a speaker embedding each. mean_similarity, least_similarity: cosine between two of them.
+    windows: of 1.6 s of speech with a speaker embedding each; none of speech under 3.2 s. mean_similarity, least_similarity: cosine between two of them.
     group_similarity: mean cosine between the two groups that differ most, which tells one speaker from two; None under two windows.
     speakers: 1 or 2 by that; None where nothing could be compared.
     method: of looking at lips: mouth, light_asd, none. looked_s: seconds of picture with the main person that it looked at.

@@ -77,10 +77,9 @@ def run(params: Voices, measured: Iterable[Measured]) -> Iterator[Voice | Reject
 
 
 def _hear(params: Voices, one: Measured, row: _Row) -> None:
-    """One voice or two."""
-    windows = (
-        one.speech.arrays["windows"] if isinstance(one.speech, Item) and not one.speech.meta["repeated"] else np.zeros((0, 1))
-    )
+    """One voice or two. Windows of less than two windows' speech overlap, and are alike whoever speaks: they are not compared."""
+    enough = isinstance(one.speech, Item) and one.speech.meta["speech_s"] >= 2 * WINDOW_S
+    windows = one.speech.arrays["windows"] if isinstance(one.speech, Item) and enough else np.zeros((0, 1), np.float32)
     found = likeness(windows)
     names = {"mean_similarity": found and found.mean, "least_similarity": found and found.least}
     row.values |= {**names, "group_similarity": found and found.groups, "windows": len(windows), "speakers": None}
