@@ -99,6 +99,6 @@ def workspace_for(model: Path, params: Params) -> Workspace:
 
     Else from the checkout that the current folder lies in, or from the user's cache.
     """
-    own = model / ".onscreen"
+    own = model.resolve() / ".onscreen"
     root = own / "workspace" if own.is_dir() else home()
     return Workspace(root, root, params, own / "cache" if own.is_dir() else home() / ".cache" / "onscreen")

@@ -144,6 +144,8 @@ def evaluate_face_voice(
     if done.all_of is not None:
         _say(f"--test_size {done.all_of:g} tests all whom it has not seen")
     _say(f"{model_dir / work.RESULTS} holds all figures")
+    if (model_dir.resolve().parents[1] / "dvc.yaml").is_file():
+        _say(f"{model_dir} is an output of the pipeline: DVC will see that a file came into it")
     _left_out(media, done.rejects)
 
 
