@@ -1,13 +1,17 @@
 """The item cache gives back what went in, and its keys change with what a measurement depends on, only."""
 
+import hashlib
+from pathlib import Path
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from onscreen import cache as module
 from onscreen.cache import FileHashes, Item, ItemCache, code_digest, item_key
-from onscreen.errors import Rejected
+from onscreen.errors import InputError, Rejected
 
 
 @given(
@@ -95,3 +99,16 @@ def test_a_file_is_hashed_again_only_when_it_changed(tmp_path):
     assert hashes.sha256(path) == hashlib.sha256(b"one").hexdigest(), "same size and mtime: not read again"
     os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns + 1))
     assert hashes.sha256(path) == hashlib.sha256(b"two").hexdigest()
+
+
+def test_many_files_have_the_digests_that_each_has_alone_and_changes_are_seen(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.bin" for number in range(5)]
+    for number, path in enumerate(paths):
+        path.write_bytes(bytes([number]) * 100)
+    hashes = FileHashes(tmp_path / "cache")
+    assert hashes.sha256_of_all([]) == []
+    assert hashes.sha256_of_all([*paths, paths[0]]) == [hashes.sha256(path) for path in [*paths, paths[0]]]
+    paths[2].write_bytes(b"other")
+    assert FileHashes(tmp_path / "cache").sha256_of_all(paths)[2] == hashlib.sha256(b"other").hexdigest()
+    with pytest.raises(InputError, match=r"gone\.bin cannot be read"):
+        hashes.sha256_of_all([tmp_path / "gone.bin"])

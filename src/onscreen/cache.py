@@ -12,7 +12,7 @@ import json
 import os
 import sqlite3
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
@@ -127,6 +127,19 @@ def _is_module(package: str, name: str) -> bool:
     return is_package and find_spec(f"{package}.{name}") is not None
 
 
+_AT_ONCE = 500  # files between two commits; what a kill costs is hashed again
+
+
+def _state(path: Path) -> tuple[int, int]:
+    state = path.stat()
+    return state.st_size, state.st_mtime_ns
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 class FileHashes:
     """sha256 of files, computed once per path, size and mtime, remembered in root/hashes.sqlite."""
 
@@ -153,6 +166,30 @@ class FileHashes:
             values = (os.path.abspath(path), state.st_size, state.st_mtime_ns, digest)
             db.execute("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?)", values)
         return digest
+
+    def sha256_of_all(self, paths: Sequence[Path]) -> list[str]:
+        """Hex digests of many files, remembered some hundred at a time: a commit a file costs more than most files do.
+
+        Raises InputError as sha256 does.
+        """
+        found: list[str] = []
+        for start in range(0, len(paths), _AT_ONCE):
+            some = [(os.path.abspath(path), path) for path in paths[start : start + _AT_ONCE]]
+            query = "SELECT size, mtime_ns, sha256 FROM hashes WHERE path=?"
+            with self._connect() as db:
+                told = [(name, db.execute(query, (name,)).fetchone()) for name, _ in some]
+            known = {(name, row[0], row[1]): str(row[2]) for name, row in told if row}
+            try:
+                rows = [(name, *_state(path), path) for name, path in some]
+                new = {row[:3]: _digest(row[3]) for row in rows if row[:3] not in known}
+            except OSError as error:
+                raise InputError(f"{error.filename} cannot be read: {error.strerror}") from error
+            if new:
+                with self._connect() as db:
+                    values = [(*state, digest) for state, digest in new.items()]
+                    db.executemany("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?)", values)
+            found += [(known | new)[row[:3]] for row in rows]
+        return found
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self._path, timeout=60)

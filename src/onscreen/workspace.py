@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -119,6 +120,12 @@ class Workspace:
     def sha256_of(self, file: StoredFile) -> str:
         """Hex digest of a stored file's bytes, for the key of what is measured of it; the same in either layout."""
         return file.sha256 or self.hashes.sha256(file.path)
+
+    def sha256_of_all(self, files: Sequence[StoredFile]) -> list[str]:
+        """The same of many files, faster than one by one."""
+        here = [file.path for file in files if not file.sha256]
+        known = dict(zip(here, self.hashes.sha256_of_all(here), strict=True))
+        return [file.sha256 or known[file.path] for file in files]
 
     @cached_property
     def engine(self) -> Engine:

@@ -22,7 +22,7 @@ from onscreen.matching.hq_meta import META_FILES, PARTS
 from onscreen.matching.hq_split import sides_of
 from onscreen.matching.hq_tree import SIDES, Layout, Person, Tree, read_tree, tree_of
 from onscreen.records import Reject
-from onscreen.stages.hq_mels import layout_from, measured_mels
+from onscreen.stages.hq_mels import layout_from, measured_mels, named_digests
 from onscreen.stages.hq_pictures import measure_pictures
 from onscreen.storage import Save, storing
 from onscreen.store import atomic_folder, read_json, write_json, write_table
@@ -120,10 +120,8 @@ def _look(workspace: Workspace, tree: Tree) -> tuple[dict[str, Rejected | None],
     mels = measured_mels(workspace, tree.files, [person.mels for person in tree.people])
     code = code_digest("onscreen.stages.hq_pictures", "opencv-python")
     groups = [tuple(tree.files.file(path) for path in person.faces) for person in tree.people]
-    jobs = [
-        Job(item_key(inputs=[f"{workspace.sha256_of(file)} {file.name}" for file in of], code=code, params={}), of)
-        for of in groups
-    ]
+    inputs = named_digests(workspace, groups)
+    jobs = [Job(item_key(inputs=own, code=code, params={}), of) for own, of in zip(inputs, groups, strict=True)]
     verdicts = {path: found if isinstance(found, Rejected) else None for path, found in mels.items()}
     for person, result in zip(tree.people, workspace.engine.measure("pictures", measure_pictures, jobs), strict=True):
         verdicts |= {path: _verdict(result, at) for at, path in enumerate(person.faces)}

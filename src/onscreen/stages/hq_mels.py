@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from onscreen.engine import Job
 from onscreen.errors import Rejected
 from onscreen.matching.hq_tree import Layout, Tree, layout_of
 from onscreen.matching.mel_files import measure_mels
-from onscreen.storage import Stored
+from onscreen.storage import Stored, StoredFile
 from onscreen.workspace import Workspace
 
 
@@ -44,14 +44,19 @@ def measured_mels(workspace: Workspace, files: Stored, groups: Sequence[Sequence
     """The shape of each file, or why it has none. groups: paths that are looked at in one job each."""
     code = code_digest("onscreen.matching.mel_files", "numpy")
     stored = [tuple(files.file(path) for path in paths) for paths in groups]
-    jobs = [
-        Job(item_key(inputs=[f"{workspace.sha256_of(file)} {file.name}" for file in of], code=code, params={}), of)
-        for of in stored
-    ]
+    inputs = named_digests(workspace, stored)
+    jobs = [Job(item_key(inputs=own, code=code, params={}), of) for own, of in zip(inputs, stored, strict=True)]
     verdicts: dict[str, tuple[int, int] | Rejected] = {}
     for paths, result in zip(groups, workspace.engine.measure("spectrograms", measure_mels, jobs), strict=True):
         verdicts |= {path: _verdict(result, at) for at, path in enumerate(paths)}
     return verdicts
+
+
+def named_digests(workspace: Workspace, groups: Sequence[tuple[StoredFile, ...]]) -> Iterator[list[str]]:
+    """sha256 and name of the files of each group, for the key of what is measured of them: rejects tell the name."""
+    digests = iter(workspace.sha256_of_all([file for of in groups for file in of]))
+    for of in groups:
+        yield [f"{next(digests)} {file.name}" for file in of]
 
 
 def _verdict(result: Item | Rejected, at: int) -> tuple[int, int] | Rejected:
