@@ -25,7 +25,7 @@ import numpy as np
 if TYPE_CHECKING:
     from onscreen.workspace import Workspace
 
-PEOPLE, WINDOW_S = 16, 1.5
+PEOPLE, WINDOW_S = 16, 2.0
 CLIPS = Path(os.environ.get("ONSCREEN_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")) / "clips"
 TINY = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 128}
 STILL = {"hidden_dropout": 0.0, "attention_dropout": 0.0, "activation_dropout": 0.0, "feat_proj_dropout": 0.0}
@@ -64,7 +64,7 @@ def overfit() -> None:
             batch_size=PEOPLE,
             embedding_dim=64,
             num_epochs=int(os.environ.get("EPOCHS", "80")),
-            learning_rate=2e-3,
+            learning_rate=1e-3,
             patience=1000,
         )
         params = Params(data=Data(raw=str(CLIPS)), voices=Voices(loudness_dbfs="as_recorded"), train_face_voice=train)
@@ -101,7 +101,7 @@ def tiny_models(folder: Path) -> tuple[str, str]:
     torch.manual_seed(0)
     still = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     ViTModel(ViTConfig(image_size=64, patch_size=8, **TINY, **still)).save_pretrained(folder / "vit")
-    shape = {"conv_dim": (32,) * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4}
+    shape = {"conv_dim": (64,) * 7, "num_conv_pos_embeddings": 32, "num_conv_pos_embedding_groups": 4}
     settings = {**TINY, **STILL, **shape, "feat_extract_norm": "layer", "do_stable_layer_norm": True}
     Wav2Vec2Model(Wav2Vec2Config(**settings)).save_pretrained(folder / "wav2vec2")
     return f"hf:{folder / 'vit'}", f"hf:{folder / 'wav2vec2'}"

@@ -13,10 +13,11 @@ import torch
 from skimage import data as photographs
 
 from hf_cases import LAYER_NORM, small_face, small_voice
+from matching_cases import NOBODY
 from onscreen import hf
 from onscreen.config import Engine, Faces, Hq, Params, TrainFaceVoice, Voices
 from onscreen.errors import MixedModelsError, Rejected, WeightsError
-from onscreen.matching.folder import load_model
+from onscreen.matching.folder import describe, load_model, write_untrained
 from onscreen.matching.hf_towers import FaceTower, VoiceTower
 from onscreen.stages import evaluate, train_face_voice
 from onscreen.stages.hq_items import PICTURE_MODELS, Picture, look
@@ -200,6 +201,8 @@ def test_a_trained_face_network_and_a_frozen_voice_network_become_a_model_that_e
     after = load_model(folder).face_encoder.network.state_dict()  # type: ignore[union-attr]  # it is a FaceTower
     assert any(not torch.equal(before[name], after[name]) for name in before)
 
+    (workspace.models / "hq").mkdir()
+    write_untrained(workspace.models / "hq", describe(TrainFaceVoice(), {}, NOBODY, NOBODY))
     shutil.move(tmp_path / "vit", tmp_path / "gone")  # the trained tower's own weights are in the model
     shutil.move(tmp_path / "wav2vec2", tmp_path / "away")
     with pytest.raises(WeightsError, match="is not on this machine"):  # one error, no reject for each item
