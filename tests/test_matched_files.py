@@ -88,11 +88,11 @@ def test_wrong_options_are_told_before_anything_is_written(tmp_path: Path) -> No
     root = tree(tmp_path / "t", PEOPLE)
     with pytest.raises(ConfigError, match="--limit 0: must be"):
         write_lists(root, meta(tmp_path, PEOPLE), tmp_path / "out", 0)
-    with pytest.raises(InputError, match="--dataset_path .* there is no such folder"):
+    with pytest.raises(InputError, match=r"--dataset_path .* there is no such folder"):
         write_lists(str(tmp_path / "none"), meta(tmp_path, PEOPLE), tmp_path / "out", 1)
-    with pytest.raises(InputError, match="--meta_path .* there is no such file"):
+    with pytest.raises(InputError, match=r"--meta_path .* there is no such file"):
         write_lists(root, tmp_path / "none.json", tmp_path / "out", 1)
-    with pytest.raises(NothingUsable, match="none of the 1 ids .* no folder"):
+    with pytest.raises(NothingUsable, match=r"none of the 1 ids .* no folder"):
         write_lists(root, meta(tmp_path, {"x": 1}), tmp_path / "out", 1)
     assert not (tmp_path / "out" / "matched_files-0.txt").exists()
 

@@ -82,7 +82,7 @@ def test_one_folder_may_hold_both(tmp_path: Path) -> None:
 def test_nobody_with_both_is_one_error_that_shows_names(tmp_path: Path) -> None:
     with pytest.raises(NothingUsable, match=r"1 picture \(a\.jpg\).*2 sounds \(b\.wav, c\.wav\)"):
         folders(tmp_path, ["a.jpg"], ["b.wav", "c.wav"])
-    with pytest.raises(InputError, match="--audio_folder .* there is no such folder"):
+    with pytest.raises(InputError, match=r"--audio_folder .* there is no such folder"):
         read_folders(tmp_path / "images", tmp_path / "none")
 
 
