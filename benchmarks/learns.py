@@ -1,7 +1,7 @@
 """Does the trainer learn what can be learned? Run: python benchmarks/learns.py [--seeds 3] [--set batch_size=256 ...]
 
-Two made-up worlds of people (worlds.py), drawn anew for every seed: 1,000 people x 10 samples to train on, of which 100 people are for
-validation, and 200 unseen people x 10 samples. The linear world's noise is set so that the best matcher there can be, whose scores are
+Two made-up worlds of people (worlds.py), drawn anew for every seed: 1,000 people x 10 samples to train on, 100 more
+for validation, and 200 unseen people x 10 samples. The linear world's noise is set so that the best matcher there can be, whose scores are
 known in closed form, is right in 0.90 of choices between the right and a stranger's item. Both matching heads are trained by
 matching.train with the defaults of train_face_voice, and with what --set changes. Printed for every learner and seed: 1:2 accuracy (the mean of
 both ways), its gain over chance as a share of the best matcher's on the same people (95% interval: people drawn anew), and 1:2 among
@@ -31,7 +31,7 @@ from onscreen.matching.towers import TowerSpec
 from onscreen.matching.train import train
 from worlds import Bayes, People, World, best_cca, draw, gain_interval, noise_for, share, unit, wins, world
 
-_TRAINING, _VALIDATION, _UNSEEN, _SAMPLES = 900, 100, 200, 10
+_TRAINING, _VALIDATION, _UNSEEN, _SAMPLES = 1000, 100, 200, 10
 _BAYES = 0.90
 _FOLDED, _FOLDED_NOISE = 14, 4.0  # with 8 axes the other 8 suffice: CCA is right in 0.998
 _RESAMPLES = 300

@@ -333,8 +333,8 @@ def test_an_untrained_model_is_at_chance_on_ten_real_people() -> None:
     pairs = PairSet(tuple(names), faces, voices, links, tuple(f"photo {name}" for name in names), tuple(names))
     torch.manual_seed(0)
     untrained = FaceVoiceModel(TowerSpec("embedding", 128), TowerSpec("embedding", 256), 64, 1)
-    untrained.face_encoder.fit(faces)
-    untrained.audio_encoder.fit(voices)
+    untrained.face_encoder.fit(faces, np.arange(10))
+    untrained.audio_encoder.fit(voices, np.arange(10))
     found = evaluate.run(Evaluate(), untrained.eval(), pairs, NOBODY).figures["all"]
     area = found["verification"]["auc"]
     assert area["low"] < 0.5 < area["high"]

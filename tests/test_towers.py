@@ -49,7 +49,7 @@ def test_every_frame_of_a_long_mel_is_heard() -> None:
 def test_an_embedding_is_standardised_by_the_training_items_alone() -> None:
     items = list(np.random.default_rng(0).normal(0.9, 0.01, (50, 16)).astype(np.float32))
     tower = model().face_encoder
-    tower.fit(items)
+    tower.fit(items, np.arange(50))
     out = tower(*collate(items))
     assert out.mean(dim=0).numpy() == pytest.approx(np.zeros(16), abs=1e-4)
     assert float(out.std()) == pytest.approx(1.0, abs=0.01)
@@ -58,7 +58,7 @@ def test_an_embedding_is_standardised_by_the_training_items_alone() -> None:
 def test_mel_statistics_are_per_band_over_all_frames() -> None:
     items = [mel(4, 30) * 5 + 2, mel(4, 70, 1) * 5 - 1]
     tower = MelTower(4)
-    tower.fit(items)
+    tower.fit(items, np.arange(2))
     joined = np.concatenate(items, axis=1)
     assert tower.mean.numpy() == pytest.approx(joined.mean(axis=1), abs=1e-5)
     assert float(tower.deviation) == pytest.approx(np.sqrt(((joined - joined.mean(axis=1, keepdims=True)) ** 2).mean()), rel=1e-5)
@@ -66,5 +66,5 @@ def test_mel_statistics_are_per_band_over_all_frames() -> None:
 
 def test_items_without_spread_do_not_divide_by_zero() -> None:
     tower = MelTower(4)
-    tower.fit([np.ones((4, 9), np.float32)])
+    tower.fit([np.ones((4, 9), np.float32)], np.zeros(1))
     assert float(tower.deviation) == 1.0

@@ -15,8 +15,8 @@ from matching_cases import NOBODY, planted
 from onscreen.config import TrainFaceVoice, TrainHq
 from onscreen.errors import ConfigError, InputError
 from onscreen.matching.folder import PARTS, describe, load_model, read_config, write_trained, write_untrained
-from onscreen.matching.towers import TowerSpec
 from onscreen.matching.schedule import learning_rate
+from onscreen.matching.towers import TowerSpec
 from onscreen.matching.train import Recipe, Trained, train
 
 QUICK = {"embedding_dim": 32, "num_epochs": 6, "batch_size": 8, "learning_rate": 1e-3}
@@ -116,9 +116,9 @@ def test_the_best_epoch_is_kept_and_patience_ends_training(tmp_path: Path) -> No
     folder.mkdir()
     write_trained(folder, what, made, describe(what.params, {}, planted(12), NOBODY))
     state = load_file(folder / "last" / "training_state.safetensors")
-    kept = load_file(folder / "face_projection.safetensors")["0.weight"]
-    assert torch.equal(kept, state["best.model.face_projection.0.weight"])
-    assert not torch.equal(kept, state["last.model.face_projection.0.weight"])
+    kept = load_file(folder / "face_projection.safetensors")["linear.weight"]
+    assert torch.equal(kept, state["best.model.face_projection.linear.weight"])
+    assert not torch.equal(kept, state["last.model.face_projection.linear.weight"])
 
 
 @pytest.mark.parametrize("others", [NOBODY, planted(1, seed=3)])

@@ -48,6 +48,21 @@ class PairSet:
         return tuple(tuple(groups[person]) for person in sorted(groups))
 
     @cached_property
+    def face_person(self) -> np.ndarray:
+        """(faces,) int64: whose each is, -1 without a link."""
+        return self._person_of(self.table.face, len(self.faces))
+
+    @cached_property
+    def voice_person(self) -> np.ndarray:
+        """(voices,) int64: whose each is, -1 without a link."""
+        return self._person_of(self.table.voice, len(self.voices))
+
+    def _person_of(self, item: np.ndarray, count: int) -> np.ndarray:
+        person = np.full(count, -1)
+        person[item] = self.table.person
+        return person
+
+    @cached_property
     def table(self) -> LinkTable:
         """The links as arrays, those of a person side by side."""
         groups = self.by_person

@@ -20,7 +20,7 @@ class HfTower(nn.Module):
 
     network: nn.Module
 
-    def fit(self, items: Sequence[np.ndarray]) -> None:
+    def fit(self, items: Sequence[np.ndarray], person: np.ndarray) -> None:
         """Nothing: such a network brings its own normalisation. The items are not read."""
 
     def enable_checkpointing(self) -> None:

@@ -69,5 +69,5 @@ def untrained(recipe: Recipe) -> Matcher:
 def start(matcher: Matcher, recipe: Recipe, training: PairSet) -> None:
     """Make a model ready for its first step: pretrained weights, statistics of the training items."""
     matcher.model.load_pretrained(recipe.face, recipe.voice)
-    matcher.model.face_encoder.fit(training.faces)
-    matcher.model.audio_encoder.fit(training.voices)
+    matcher.model.face_encoder.fit(training.faces, training.face_person)
+    matcher.model.audio_encoder.fit(training.voices, training.voice_person)

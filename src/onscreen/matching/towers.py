@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from onscreen import hf
 from onscreen.matching.data import collate
 from onscreen.matching.hf_towers import FaceTower, HfTower, VoiceTower
+from onscreen.matching.shrinkage import personal_part
 
 EMBED_BATCH = 64  # vectors or spectrograms that are embedded at once
 HF_EMBED_BATCH = 8  # pictures or stretches of sound: 5 s of it take 200 MB in the first layers of a base network
@@ -73,31 +74,33 @@ def sized(spec: TowerSpec, items: Sequence[np.ndarray]) -> TowerSpec:
 
 
 class EmbeddingTower(nn.Module):
-    """A frozen embedding, standardised: (x - mean) / deviation of the training people, and nothing learned.
+    """A frozen embedding: its distance from the training people's mean, of which the part that belongs to the person is kept
+    (shrinkage.py), at deviation 1. Nothing in it is learned by steps.
 
     Embeddings of different people lie close together (cosine .9 for dlib's faces): what tells them apart is the rest.
     """
 
     mean: Tensor
-    deviation: Tensor
+    kept: Tensor
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(inputs))
-        self.register_buffer("deviation", torch.ones(()))
+        self.register_buffer("kept", torch.eye(inputs))
 
-    def fit(self, items: Sequence[np.ndarray]) -> None:
-        """Set the statistics from items, each (inputs,) or (inputs, windows). One deviation for all values: angles keep their
-        meaning."""
+    def fit(self, items: Sequence[np.ndarray], person: np.ndarray) -> None:
+        """Set the statistics from items, each (inputs,) or (inputs, windows). person: (N,) whose each is. One deviation for all
+        values: angles keep their meaning."""
         stack = np.stack([item if item.ndim == 1 else item.mean(axis=1) for item in items]).astype(np.float64)
         mean = stack.mean(axis=0)
-        deviation = float(np.sqrt(np.mean((stack - mean) ** 2)))
+        kept = personal_part(stack, person)
+        deviation = float(np.sqrt(np.mean(((stack - mean) @ kept.T) ** 2)))
         self.mean.copy_(torch.from_numpy(mean))
-        self.deviation.fill_(deviation or 1.0)
+        self.kept.copy_(torch.from_numpy(kept / (deviation or 1.0)))
 
     def forward(self, items: Tensor, lengths: Tensor) -> Tensor:
         """items: (B, inputs, 1). Returns (B, inputs)."""
-        return (items[:, :, 0] - self.mean) / self.deviation
+        return F.linear(items[:, :, 0] - self.mean, self.kept)
 
 
 class Spectrograms(nn.Module):
@@ -111,8 +114,9 @@ class Spectrograms(nn.Module):
         self.register_buffer("mean", torch.zeros(inputs))
         self.register_buffer("deviation", torch.ones(()))
 
-    def fit(self, items: Sequence[np.ndarray]) -> None:
-        """Set the statistics per band from items, each (inputs, frames): trees differ in how their mels are scaled."""
+    def fit(self, items: Sequence[np.ndarray], person: np.ndarray) -> None:
+        """Set the statistics per band from items, each (inputs, frames): trees differ in how their mels are scaled. person: not
+        looked at."""
         count, total, squares = 0, 0.0, 0.0
         for item in items:
             count, total = count + item.shape[1], total + item.sum(axis=1, dtype=np.float64)
@@ -184,9 +188,23 @@ TOWERS: dict[str, Callable[[TowerSpec], Tower]] = {
 """Kind -> the tower, with random weights where it has any."""
 
 
-def projection(inputs: int, outputs: int) -> nn.Sequential:
-    """The trained head: Linear, ReLU, Linear."""
-    return nn.Sequential(nn.Linear(inputs, outputs), nn.ReLU(), nn.Linear(outputs, outputs))
+class Projection(nn.Module):
+    """The trained head: a linear map beside the guide's Linear, ReLU, Linear, which starts as nothing.
+
+    What a linear map can match is then learned first and from fewer people (benchmarks/learns.py).
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs, outputs)
+        self.curved = nn.Sequential(nn.Linear(inputs, outputs), nn.ReLU(), nn.Linear(outputs, outputs))
+        for start in self.curved[2].parameters():
+            nn.init.zeros_(start)
+
+    def forward(self, encoded: Tensor) -> Tensor:
+        """(B, inputs) -> (B, outputs)."""
+        result: Tensor = self.linear(encoded) + self.curved(encoded)
+        return result
 
 
 class FaceVoiceModel(nn.Module):
@@ -196,9 +214,9 @@ class FaceVoiceModel(nn.Module):
         super().__init__()
         self.frames = frames
         self.face_encoder = TOWERS[face.kind](face)
-        self.face_projection = projection(face.outputs, dim)
+        self.face_projection = Projection(face.outputs, dim)
         self.audio_encoder = TOWERS[voice.kind](voice)
-        self.audio_projection = projection(voice.outputs, dim)
+        self.audio_projection = Projection(voice.outputs, dim)
 
     def load_pretrained(self, face: TowerSpec, voice: TowerSpec) -> None:
         """Give hf towers the weights of their backbones, where training starts; others stay as they are.
