@@ -12,21 +12,17 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from onscreen.config import Evaluate, Params, Split
+from onscreen.config import Params, Split
 from onscreen.errors import ConfigError, NothingUsable
 from onscreen.guide.measuring import Measured, config_of, digests, inputs_of, measure, workspace_for
+from onscreen.guide.model_files import FILES, RESULTS, place, refuse_other_settings, results_of
 from onscreen.guide.options import counts
 from onscreen.guide.people import STAGE, Media, join_by_bytes, pairs_of, usable
-from onscreen.matching.data import PairSet
-from onscreen.matching.folder import LAST, PARTS, digest_of_person, load_model, read_config
-from onscreen.matching.metrics import Scoring, evaluate, permuted_check
-from onscreen.matching.recipe import INDIFFERENT
-from onscreen.matching.state import check_same_recipe
-from onscreen.matching.train import FEWEST_PEOPLE
-from onscreen.matching.trials import trials_of
+from onscreen.matching.folder import digest_of_person, load_model, read_config
+from onscreen.matching.train import FEWEST_PEOPLE, check_device
 from onscreen.own_folder import OwnFolder
 from onscreen.records import Pair, Reject
-from onscreen.stages.evaluate import backbones_trained_on
+from onscreen.stages.contamination import OWN
 from onscreen.stages.items import FaceInput, VoiceInput
 from onscreen.stages.pairing import pair_set
 from onscreen.stages.split import side_of
@@ -36,11 +32,8 @@ from onscreen.store import read_json, write_json, write_table
 from onscreen.workspace import Workspace
 
 MANIFEST = "written_face_voice.json"
-RESULTS = "evaluation_results.json"
 SIDES = ("train", "val", "test")
-ACCURACIES = (1, 5, 10)  # the guide's
 _KNOWN = ("training_people_sha256", "validation_people_sha256", "joined_people_sha256")
-_FILES = ("config.json", "history.json", "rejects.parquet", LAST, *(f"{part}.safetensors" for part in PARTS))
 
 
 @dataclass(frozen=True)
@@ -69,11 +62,17 @@ def train(media: Media, save_dir: Path, params: Params) -> Trained:
     Raises InputError when save_dir holds what this command did not write, ConfigError when it holds a model of other settings or
     of other people, NothingUsable when fewer than 2 people are left to train on.
     """
+    check_device(params.train_face_voice)
     own = OwnFolder(save_dir.resolve(), "--save_dir", MANIFEST)
     face, voice = inputs_of(params)
     with own.alone():
-        own.refuse_foreign(name for name in _FILES if (own.path / name).exists())
-        _same_settings(own.path, params, face, voice)
+        own.refuse_foreign(name for name in FILES if (own.path / name).exists())
+        settings = {
+            "params": params.train_face_voice.model_dump(mode="json"),
+            "inputs": {"face": asdict(face), "voice": asdict(voice)},
+            "split": params.split.model_dump(mode="json"),
+        }
+        refuse_other_settings(own.path, settings)
         workspace = own.workspace(own.path, params)
         people = _people(workspace, media, face, voice, params.split)
         _enough(people, params.split)
@@ -82,12 +81,12 @@ def train(media: Media, save_dir: Path, params: Params) -> Trained:
         made = workspace.models / "face_voice"
         fit(workspace, plan, people.sides["train"], people.sides["val"], made)
         config = read_config(made) | {
-            "split": params.split.model_dump(mode="json"),
+            "split": settings["split"],
             "joined_people_sha256": sorted(digest_of_person(name) for name in people.joined),
         }
         write_json(made / "config.json", config)
         write_table(made / "rejects.parquet", Reject, people.rejects)
-        _place(made, own)
+        place(made, own)
     rows = read_json(own.path / "history.json")
     best = config["best_epoch"]
     return Trained(
@@ -102,26 +101,6 @@ def train(media: Media, save_dir: Path, params: Params) -> Trained:
         calibration=config["calibration"],
         rejects=counts(people.rejects),
     )
-
-
-def _same_settings(folder: Path, params: Params, face: FaceInput, voice: VoiceInput) -> None:
-    """Raises ConfigError that names the keys in which a model in the folder differs."""
-    if not (folder / "config.json").is_file():
-        return
-    config = read_config(folder)
-    new = {
-        "params": params.train_face_voice.model_dump(mode="json"),
-        "inputs": {"face": asdict(face), "voice": asdict(voice)},
-        "split": params.split.model_dump(mode="json"),
-    }
-    there = {name: config.get(name, {}) for name in new}
-    for section in (there["params"], new["params"]):
-        for name in INDIFFERENT:
-            section.pop(name, None)
-    there["inputs"] = {
-        name: {key: side[key] for key in side if key in new["inputs"][name]} for name, side in there["inputs"].items()
-    }
-    check_same_recipe(there, new, f"--save_dir {folder}")
 
 
 def _same_people(folder: Path, people: _People) -> None:
@@ -176,16 +155,6 @@ def _enough(people: _People, split: Split) -> None:
         )
 
 
-def _place(made: Path, own: OwnFolder) -> None:
-    """Move the model into its place; config.json comes last, so that half a model is none."""
-    names = sorted(path.relative_to(made).as_posix() for path in made.rglob("*") if path.is_file())
-    own.claim({*own.written(), *names, RESULTS})
-    (own.path / "config.json").unlink(missing_ok=True)
-    for name in sorted(names, key=lambda name: name == "config.json"):
-        (own.path / name).parent.mkdir(exist_ok=True)
-        (made / name).replace(own.path / name)
-
-
 @dataclass(frozen=True)
 class Evaluated:
     """results: what evaluation_results.json says. people: all with face and voice. unseen: of them, those whom the model does not
@@ -227,7 +196,7 @@ def evaluate_model(media: Media, model_dir: Path, test_size: float, top_k: int, 
     if not loaded.pairs.links:
         lost = ", ".join(f"{count} {code}" for code, count in counts(rejects).items())
         raise NothingUsable(f"none of the {len(chosen)} test people has a face and a voice that can be used ({lost})")
-    results = _results(model, loaded.pairs, config, params.evaluate, top_k)
+    results = results_of(model, loaded.pairs, config, params.evaluate, top_k, (OWN,))
     results |= {"test_size": test_size, "people_in_folders": len(media.people), "people_unseen": len(unseen)}
     results["left_out"] = counts(rejects)
     write_json(model_dir / RESULTS, results)
@@ -263,30 +232,3 @@ def _nobody(media: Media, unseen: set[str], test_size: float, split: Split) -> s
 def share_for(people: Collection[str], split: Split) -> float:
     """The smallest --test_size, in hundredths, that takes all these people."""
     return next(step / 100 for step in range(1, 101) if all(_below(person, step / 100, split) for person in people))
-
-
-def _results(model: Any, pairs: PairSet, config: dict[str, Any], params: Evaluate, top_k: int) -> dict[str, Any]:
-    scoring = Scoring(tuple(sorted({*ACCURACIES, top_k})), params.bootstrap, params.seed)
-    trials = trials_of(pairs, model.embed_faces(pairs.faces), model.embed_voices(pairs.voices))
-    calibration = config.get("calibration", {"threshold": None, "reason": "this model was trained without one"})
-    threshold = calibration["threshold"]
-    figures = evaluate(trials, scoring, str(calibration["reason"]) if threshold is None else float(threshold))
-    found = figures["all"]
-    named = {f"top{k}_accuracy": found["face_to_voice"][f"top{k}"] for k in ACCURACIES}
-    named["roc_auc_score"] = found["verification"]["auc"]
-    few = len(trials.people) < FEWEST_PEOPLE
-    return {
-        "status": f"{len(trials.people)} test person: nobody to be told from" if few else "ok",
-        **{name: figure["value"] for name, figure in named.items()},
-        "reasons": {name: figure["reason"] for name, figure in named.items() if figure["value"] is None},
-        "chance": {name: figure["chance"] for name, figure in named.items() if "chance" in figure},
-        "num_samples": len(pairs.links),
-        "people": len(trials.people),
-        "faces": len(pairs.faces),
-        "voices": len(pairs.voices),
-        "same_source_pairs": sum(link.same_source for link in pairs.links),
-        "top_k": top_k,
-        **figures,
-        "permuted_labels": permuted_check(trials, params.seed),
-        "backbones_trained_on": backbones_trained_on(config["inputs"]),
-    }

@@ -9,29 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from onscreen.config import Params, TrainHq
+from onscreen.config import Params
 from onscreen.errors import ConfigError, InputError, NothingUsable
-from onscreen.guide.face_voice import RESULTS as RESULTS
-from onscreen.guide.face_voice import _place, _results
 from onscreen.guide.measuring import config_of, workspace_for
+from onscreen.guide.model_files import FILES, RESULTS, place, refuse_other_settings, results_of
 from onscreen.guide.options import counts
-from onscreen.matching.data import PairSet
-from onscreen.matching.folder import LAST, PARTS, digest_of_person, load_model, read_config
+from onscreen.matching.folder import digest_of_person, load_model, read_config
 from onscreen.matching.hq_split import RULES, Sides, sides_of
 from onscreen.matching.hq_tree import Tree, read_split, tree_of
-from onscreen.matching.recipe import INDIFFERENT
-from onscreen.matching.state import check_same_recipe
 from onscreen.matching.train import accelerator_of, check_device
 from onscreen.own_folder import OwnFolder
 from onscreen.records import Reject
-from onscreen.stages.contamination import backbones_of, contamination
+from onscreen.stages.contamination import OWN
 from onscreen.stages.evaluate import corpora_of, without
 from onscreen.stages.items import FaceInput
+from onscreen.stages.labels import of_tree
 from onscreen.stages.train_hq import load_sides, train_tree
 from onscreen.store import read_json, read_table, write_json
 
 MANIFEST = "written_hq.json"
-_FILES = ("config.json", "history.json", "rejects.parquet", LAST, *(f"{part}.safetensors" for part in PARTS))
 _KNOWN = ("training_people_sha256", "validation_people_sha256")
 
 
@@ -77,10 +73,11 @@ def train(tree: Tree, save_dir: Path, params: Params) -> Trained:
     A killed run goes on where it stopped. Raises InputError when save_dir holds what this command did not write, ConfigError when it
     holds a model of other settings, NothingUsable when fewer than 2 people are left to train on.
     """
+    check_device(params.train_hq)
     own = OwnFolder(save_dir.resolve(), "--save_dir", MANIFEST)
     with own.alone():
-        own.refuse_foreign(name for name in _FILES if (own.path / name).exists())
-        _same_settings(own.path, params.train_hq)
+        own.refuse_foreign(name for name in FILES if (own.path / name).exists())
+        refuse_other_settings(own.path, {"params": params.train_hq.model_dump(mode="json")})
         workspace = own.workspace(own.path, params)
         made = workspace.models / "hq"
         train_tree(workspace, tree, params.train_hq, made, tracked=False)
@@ -89,19 +86,8 @@ def train(tree: Tree, save_dir: Path, params: Params) -> Trained:
         if config["status"] != "ok":
             lost = ", ".join(f"{count} {code}" for code, count in rejects.items())
             raise NothingUsable(f"{config['status']}: {config['reason']}" + (f". Left out: {lost}" if lost else ""))
-        _place(made, own)
+        place(made, own)
     return Trained(config, read_json(own.path / "history.json"), told, rejects)
-
-
-def _same_settings(folder: Path, params: TrainHq) -> None:
-    """Raises ConfigError that names the keys in which a model in the folder differs."""
-    if not (folder / "config.json").is_file():
-        return
-    there, now = dict(read_config(folder).get("params", {})), params.model_dump(mode="json")
-    for section in (there, now):
-        for name in INDIFFERENT:
-            section.pop(name, None)
-    check_same_recipe({"params": there}, {"params": now}, f"--save_dir {folder}")
 
 
 @dataclass(frozen=True)
@@ -138,18 +124,13 @@ def evaluate_model(tree: Tree, model_dir: Path, top_k: int, params: Params) -> E
     known = sum(digest_of_person(name) in seen for name in loaded.pairs.people)
     if not pairs.links:
         raise NothingUsable(_nobody(tree, known, rejects))
-    results = _scored(model_dir, pairs, config, params, top_k)
-    if not tree.source:  # a tree that says what its files were taken from is made of somebody's own videos
-        results |= contamination(backbones_of(config["inputs"]), corpora_of(tree))
+    model = load_model(model_dir).to(accelerator_of(params.train_hq))
+    # A tree that says what its files were taken from is made of somebody's own videos.
+    labels, corpora = ({}, (OWN,)) if tree.source else (of_tree(tree.files.folder, pairs.people), corpora_of(tree))
+    results = results_of(model, pairs, config, params.evaluate, top_k, corpora, labels)
     results |= {"test_people_seen_in_training": known, "left_out": rejects}
     write_json(model_dir / RESULTS, results)
     return Evaluated(results, known, rejects)
-
-
-def _scored(model_dir: Path, pairs: PairSet, config: dict[str, Any], params: Params, top_k: int) -> dict[str, Any]:
-    check_device(params.train_hq)
-    model = load_model(model_dir).to(accelerator_of(params.train_hq))
-    return _results(model, pairs, config, params.evaluate, top_k)
 
 
 def _nobody(tree: Tree, known: int, rejects: dict[str, int]) -> str:

@@ -154,6 +154,7 @@ def evaluate(
     Exit codes: 0 scored; 2 an option is wrong, split.json or a folder is missing, or nobody is left to test on.
     """
     from onscreen.guide import hq as work
+    from onscreen.guide.model_files import RESULTS
     from onscreen.guide.options import params_of, train_params
 
     params = train_params(params_of(PARAMS), {"accelerator": accelerator(force_cpu, device)}, "train_hq")
@@ -175,15 +176,20 @@ def evaluate(
         _say(f"{done.known} test people take no part: the model was trained on them, or its epoch was chosen on them")
     if done.rejects:
         _say("left out: " + ", ".join(f"{count} {code}" for code, count in done.rejects.items()))
-    _say(f"{model_dir / work.RESULTS} holds all figures")
+    _say(f"{model_dir / RESULTS} holds all figures")
 
 
 def accelerator(force_cpu: bool, device: str) -> Literal["auto", "cpu", "cuda"]:
-    """What --force_cpu and --device ask for. Raises ConfigError when they contradict each other."""
+    """What --force_cpu and --device ask for. Raises ConfigError when they contradict each other, or this machine has no such device."""
     if device not in ("auto", "cpu", "cuda"):
         raise ConfigError(f"--device {device}: must be auto, cpu or cuda")
     if force_cpu and device == "cuda":
         raise ConfigError("--force_cpu and --device cuda contradict each other: give one of them")
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.device_count():
+            raise ConfigError("--device cuda: there is no CUDA device here. Use --device auto or cpu")
     return "cpu" if force_cpu or device == "cpu" else "cuda" if device == "cuda" else "auto"
 
 

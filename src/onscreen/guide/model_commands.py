@@ -121,6 +121,7 @@ def evaluate_face_voice(
     Exit codes: 0 scored; 2 an option is wrong, or nobody is left to test on.
     """
     from onscreen.guide import face_voice as work
+    from onscreen.guide.model_files import RESULTS
     from onscreen.guide.options import params_of
 
     media = _media(image_folder, audio_folder, matched_files)
@@ -143,7 +144,7 @@ def evaluate_face_voice(
     )
     if done.all_of is not None:
         _say(f"--test_size {done.all_of:g} tests all whom it has not seen")
-    _say(f"{model_dir / work.RESULTS} holds all figures")
+    _say(f"{model_dir / RESULTS} holds all figures")
     if (model_dir.resolve().parents[1] / "dvc.yaml").is_file():
         _say(f"{model_dir} is an output of the pipeline: DVC will see that a file came into it")
     _left_out(media, done.rejects)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from onscreen.errors import InputError, NothingUsable
+from onscreen.matching.combinations import combinations
 from onscreen.media.files import Found, find_videos
 from onscreen.media.images import SUFFIXES as PICTURES
 from onscreen.media.sound import SUFFIXES as SOUNDS
@@ -22,7 +23,6 @@ from onscreen.records import Pair, Reject
 
 STAGE = "face_voice"
 _KINDS = ("faces", "voices")  # folders that say what lies in them, and not from which recording
-_ROUNDS = 8  # of a person's more numerous items, faces or voices, each is paired with so many of the others at most
 _SHOWN = 3  # names in an error
 
 
@@ -194,7 +194,7 @@ def usable(media: Media, known: Collection[str]) -> Media:
 
 def pairs_of(media: Media) -> Iterator[Pair]:
     """Pairs of every person, without a side. Those of a list as they stand there; else faces with voices of other recordings,
-    and with those of the same one where a person has no other."""
+    and with those of the same one where a person has no other: see combinations."""
     if media.pairs is not None:
         for face, voice in media.pairs:
             yield _pair(media.faces[face], media.voices[voice])
@@ -204,18 +204,9 @@ def pairs_of(media: Media) -> Iterator[Pair]:
         for file in files.values():
             own[file.person][kind].append(file)
     for _, (faces, voices) in sorted(own.items()):
-        every = [_pair(face, voice) for face, voice in _combinations(faces, voices)]
-        yield from [pair for pair in every if not pair.same_source] or every
+        for picture, sound in combinations(faces, voices, lambda file: file.recording):
+            yield _pair(picture, sound)
 
 
 def _pair(face: MediaFile, voice: MediaFile) -> Pair:
     return Pair(face.person, "", face.name, voice.name, same_source=face.recording == voice.recording)
-
-
-def _combinations(faces: Sequence[MediaFile], voices: Sequence[MediaFile]) -> Iterator[tuple[MediaFile, MediaFile]]:
-    """All of them, or where a person has many of both, as many as let every item meet _ROUNDS others."""
-    many, few = (faces, voices) if len(faces) >= len(voices) else (voices, faces)
-    for step in range(min(_ROUNDS, len(few))):
-        for at, item in enumerate(many):
-            other = few[(at + step) % len(few)]
-            yield (item, other) if many is faces else (other, item)

@@ -50,9 +50,10 @@ def _items_lost(stage: str, pairs: Iterable[Pair], faces: Items, voices: Items) 
 
 
 def _people_lost(stage: str, pairs: Iterable[Pair], faces: Items, voices: Items, people: Iterable[str]) -> Iterable[Reject]:
+    seen = {pair.identity_id for pair in pairs if pair.face_id in faces.known}
+    heard = {pair.identity_id for pair in pairs if pair.voice_clip_id in voices.known}
     for name in sorted({pair.identity_id for pair in pairs} - set(people)):
-        own = [pair for pair in pairs if pair.identity_id == name]
-        if any(pair.voice_clip_id in voices.known for pair in own) and not any(pair.face_id in faces.known for pair in own):
+        if name in heard and name not in seen:
             yield Reject(name, stage, "face", "no_face", "this person has no usable face")
         else:
             yield Reject(name, stage, "voice", "no_voice", "this person has no usable voice")

@@ -11,6 +11,7 @@ from typing import Any
 from onscreen.config import TrainHq
 from onscreen.console import log
 from onscreen.errors import Rejected
+from onscreen.matching.combinations import combinations
 from onscreen.matching.hq_tree import Person, Tree, read_tree
 from onscreen.matching.mel_files import load_mel
 from onscreen.matching.towers import TowerSpec
@@ -25,24 +26,15 @@ STAGE = "train_hq"
 
 
 def pairs_of(tree: Tree, person: Person, lost: Collection[str]) -> Iterator[Pair]:
-    """A person's faces go with all their spectrograms of another source; within one source where they have no other.
+    """A person's faces go with their spectrograms of another source; within one source where they have no other: see combinations.
 
     lost: paths of files that cannot be used. Each is in a pair too, so that it is known whose it was; what decides is what is left.
     """
     faces, mels = ([path for path in paths if path not in lost] for paths in (person.faces, person.mels))
-    if not faces or not mels:
-        yield from _pairs(person, ((face, mel) for face in person.faces for mel in person.mels), same_source=False)
-        return
-    every = [(face, mel) for face in faces for mel in mels]
-    apart = [(face, mel) for face, mel in every if tree.source_of(face) != tree.source_of(mel)]
-    yield from _pairs(person, apart or every, same_source=not apart)
-    unused = [(face, mels[0]) for face in person.faces if face in lost] + [(faces[0], mel) for mel in person.mels if mel in lost]
-    yield from _pairs(person, unused, same_source=False)
-
-
-def _pairs(person: Person, paths: Iterable[tuple[str, str]], same_source: bool) -> Iterator[Pair]:
-    for face, mel in paths:
-        yield Pair(person.identity, person.side, face, mel, same_source)
+    face, mel = (faces or person.faces)[0], (mels or person.mels)[0]
+    unused = [(path, mel) for path in person.faces if path in lost] + [(face, path) for path in person.mels if path in lost]
+    for face, mel in [*combinations(faces, mels, tree.source_of), *unused]:
+        yield Pair(person.identity, person.side, face, mel, tree.source_of(face) == tree.source_of(mel))
 
 
 def mel_items(tree: Tree, mels: Mels, bands: int) -> Items:
