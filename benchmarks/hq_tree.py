@@ -77,7 +77,7 @@ def main(root: Path) -> None:
     core_seconds("look at all of them, first time (hash, read, remember)", look)
     core_seconds("look at all of them, any later time", look)
     workspace = Workspace(root.parent, root.parent, Params(), cache)
-    items = mel_items(tree, look_at_mels(workspace, tree), BANDS)
+    items = mel_items(workspace, tree, look_at_mels(workspace, tree), BANDS)
     print(f"held afterwards: {len(items.known)} places to read from, no spectrogram")
     print(
         f"most memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB; tree: {_size(root):.0f} MB"

@@ -97,7 +97,9 @@ def test_frames_first_trees_are_turned(tmp_path: Path) -> None:
     tree = read_tree(workspace.hq)
     mels = look_at_mels(workspace, tree)
     assert mels.layout.told == "frames x bands, as tree.json says"
-    items = mel_items(tree, mels, 8)
+    items = mel_items(workspace, tree, mels, 8)
+    assert items.digest.keys() == items.known.keys()
+    assert len(set(items.digest.values())) == len({tree.files.read(path) for path in items.known})
     assert sorted(items.of([path])[0].shape for path in items.known) == [(8, frames) for frames in range(30, 34)]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner, Result
 
 from hq_cases import mel, published_pickle
@@ -76,6 +77,11 @@ def test_a_tree_is_split_trained_on_and_scored_with_the_guides_options(tree: Pat
     results = json.loads((alone / "saved" / "evaluation_results.json").read_text())
     assert {"top1_accuracy", "top5_accuracy", "top10_accuracy", "roc_auc_score", "num_samples"} <= results.keys()
     assert (results["people"], results["num_samples"], results["test_people_seen_in_training"]) == (2, 4, 0)
+    assert results["labels"]["gender"]["people"] == {"male": 2}
+    assert results["same_gender"]["face_to_voice"]["gallery"] == 4
+    assert results["test_corpora"] == ["VoxCeleb1"]
+    assert results["contaminated"] is None or isinstance(results["contaminated"], bool)
+    assert results["contaminated_reason"]
     assert files(data) == before
     with pytest.raises(ConfigError, match=r"--save_dir .*params\.embedding_dim is 8 there and 16 now"):
         call("hq", "train", "--save_dir", "saved", "--force_cpu", *quick, *more, "--embedding_dim", 16)
@@ -114,6 +120,7 @@ def test_what_is_missing_or_wrong_is_one_error_that_names_it(tree: Path, alone: 
         (("split", "--vox_dir", alone), "holds no HQ-VoxCeleb tree"),
         ((*train[1:], "--device", "tpu"), "--device tpu: must be auto, cpu or cuda"),
         ((*train[1:], "--device", "cuda", "--force_cpu"), "contradict"),
+        *(() if torch.cuda.is_available() else (((*train[1:], "--device", "cuda"), "--device cuda: there is no CUDA device here"),)),
         ((*train[1:], "--batch_size", 1), "--batch_size = 1: must be a whole number >= 2"),
         (("evaluate", "--model_dir", alone, "--split_json_path", own), "holds no model"),
     ):

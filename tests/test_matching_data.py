@@ -1,10 +1,12 @@
 """The batches of an epoch."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from matching_cases import planted
-from onscreen.matching.data import collate, crop
+from onscreen.matching.data import Link, PairSet, collate, crop
 
 
 def test_a_crop_lies_within_the_mel_and_short_ones_stay_whole() -> None:
@@ -31,3 +33,20 @@ def test_the_digest_changes_with_everything_that_training_sees(change: str) -> N
         getattr(other, change)[3][0] += 1
         other = type(other)(other.people, other.faces, other.voices, other.links, other.face_source, other.voice_source)
     assert pairs.digest != other.digest
+
+
+class Unread(Sequence[np.ndarray]):
+    """Items that must not be read."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: object) -> np.ndarray:  # type: ignore[override]  # nothing is ever returned
+        raise AssertionError("an item was read")
+
+
+def test_items_whose_bytes_are_told_by_a_digest_are_not_read_for_that_of_all() -> None:
+    def digest(voice: str) -> str:
+        return PairSet(("p",), Unread(), Unread(), (Link(0, 0, 0, False),), ("a",), ("b",), ("face",), (voice,)).digest
+
+    assert digest("voice") == digest("voice") != digest("another")

@@ -156,6 +156,8 @@ def test_it_is_scored_on_people_it_has_not_seen_under_the_guides_names(
     assert results["top5_accuracy"] is None
     assert "chance alone" in results["reasons"]["top10_accuracy"]
     assert results["chance"]["top1_accuracy"] == 0.5
+    assert (results["contaminated"], results["test_corpora"]) == (None, ["own clips"])
+    assert results["labels"]["gender"]["reason"] == "nobody's gender is known"
     assert "Top-2" in done.out
     assert "voice to face" in done.out
 

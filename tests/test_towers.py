@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from onscreen.matching import towers
 from onscreen.matching.data import collate
 from onscreen.matching.towers import FaceVoiceModel, MelTower, TowerSpec
 
@@ -62,6 +63,16 @@ def test_mel_statistics_are_per_band_over_all_frames() -> None:
     joined = np.concatenate(items, axis=1)
     assert tower.mean.numpy() == pytest.approx(joined.mean(axis=1), abs=1e-5)
     assert float(tower.deviation) == pytest.approx(np.sqrt(((joined - joined.mean(axis=1, keepdims=True)) ** 2).mean()), rel=1e-5)
+
+
+def test_of_a_large_tree_the_statistics_are_of_some_spectrograms_from_its_start_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(towers, "FITTED", 3)
+    tower = MelTower(1)
+    tower.fit([np.full((1, 2), value, np.float32) for value in range(9)], np.arange(9))
+    assert tower.mean.tolist() == [4.0]
+    assert float(tower.deviation) == pytest.approx(np.std([0, 4, 8]))
 
 
 def test_items_without_spread_do_not_divide_by_zero() -> None:

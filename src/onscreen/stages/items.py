@@ -6,8 +6,8 @@ it the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, overload
@@ -135,10 +135,14 @@ class FaceFile:
 
 @dataclass(frozen=True)
 class Items:
-    """known: name -> the item, or what reads it when it is asked for. lost: name -> why there is none."""
+    """known: name -> the item, or what reads it when it is asked for. lost: name -> why there is none.
+
+    digest: name -> what tells the bytes of an item that is read when it is asked for, so that not all are read to name a training.
+    """
 
     known: Mapping[str, Known]
     lost: Mapping[str, Rejected]
+    digest: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, names: Sequence[str]) -> Sequence[np.ndarray]:
         """The items of these names, all known, in this order; read when they are asked for."""
@@ -187,9 +191,10 @@ def _embeddings(workspace: Workspace, how: FaceInput, pictures: Mapping[str, Sto
         )
     task = _picture_task()
     code = code_digest("onscreen.stages.hq_items", *_PICTURE_LIBRARIES)
+    sha256 = workspace.sha256_of_all(list(pictures.values()))
     jobs = [
-        Job(item_key(inputs=[workspace.sha256_of(image)], code=code, params={}, weights=_picture_weights()), task(image))
-        for image in pictures.values()
+        Job(item_key(inputs=[digest], code=code, params={}, weights=_picture_weights()), task(image))
+        for image, digest in zip(pictures.values(), sha256, strict=True)
     ]
     return dict(zip(pictures, workspace.engine.measure("faces", measure_picture, jobs), strict=True))
 
@@ -213,11 +218,12 @@ def _frozen_faces(workspace: Workspace, how: FaceInput, faces: Mapping[str, Face
     look = _picture_task() if any(not face.is_crop for face in faces.values()) else None
     code = code_digest("onscreen.stages.tower_faces", "torch", "transformers", *_PICTURE_LIBRARIES)
     jobs = []
-    for face in faces.values():
+    sha256 = workspace.sha256_of_all([face.image for face in faces.values()])
+    for face, digest in zip(faces.values(), sha256, strict=True):
         crop = face.image if face.is_crop or look is None else CropTask(look(face.image), framing)
         params: dict[str, Any] = {} if face.is_crop else {"crop_px": how.crop_px, "crop_margin": how.crop_margin}
         weights = [*_digests(network), *([] if face.is_crop else _picture_weights())]
-        key = item_key(inputs=[workspace.sha256_of(face.image)], code=code, params=params, weights=weights)
+        key = item_key(inputs=[digest], code=code, params=params, weights=weights)
         jobs.append(Job(key, FaceTask(crop, network)))
     _need(workspace, jobs, network, hf.FACE_TYPES)
     found = dict(zip(faces, workspace.engine.measure("faces", tower_faces.measure_face, jobs), strict=True))
@@ -229,26 +235,21 @@ def _pictures(workspace: Workspace, how: FaceInput, faces: Mapping[str, FaceFile
     code = code_digest("onscreen.stages.tower_faces", *_PICTURE_LIBRARIES)
     crops = {name: face.image for name, face in faces.items() if face.is_crop}
     others = {name: face.image for name, face in faces.items() if not face.is_crop}
-    read_jobs = [
-        Job(item_key(inputs=[workspace.sha256_of(image), "crop"], code=code, params={}), image) for image in crops.values()
-    ]
+    sha256 = dict(zip(faces, workspace.sha256_of_all([face.image for face in faces.values()]), strict=True))
+    keys = {name: item_key(inputs=[sha256[name], "crop"], code=code, params={}) for name in crops}
+    read_jobs = [Job(keys[name], image) for name, image in crops.items()]
     found = dict(zip(crops, workspace.engine.measure("faces", tower_faces.measure_readable, read_jobs), strict=True))
     known: dict[str, Known] = {name: ReadCrop(crops[name], how.side_px) for name in crops if isinstance(found[name], Item)}
     if others:
         look, framing = _picture_task(), Framing(how.crop_px, how.crop_margin)
         params = {"crop_px": how.crop_px, "crop_margin": how.crop_margin}
-        jobs = [
-            Job(
-                item_key(inputs=[workspace.sha256_of(image)], code=code, params=params, weights=_picture_weights()),
-                CropTask(look(image), framing),
-            )
-            for image in others.values()
-        ]
+        weights = _picture_weights()
+        keys |= {name: item_key(inputs=[sha256[name]], code=code, params=params, weights=weights) for name in others}
+        jobs = [Job(keys[name], CropTask(look(image), framing)) for name, image in others.items()]
         cut = dict(zip(others, workspace.engine.measure("faces", tower_faces.measure_crop, jobs), strict=True))
-        keys = {name: job.key for name, job in zip(others, jobs, strict=True)}
         known |= {name: CachedCrop(workspace.cache, keys[name], how.side_px) for name in others if isinstance(cut[name], Item)}
         found |= cut
-    return Items(known, _lost(found))
+    return Items(known, _lost(found), {name: f"{key} {how.side_px}" for name, key in keys.items()})
 
 
 def voice_items(workspace: Workspace, how: VoiceInput, voices: Mapping[str, Speech]) -> Items:
@@ -261,9 +262,9 @@ def voice_items(workspace: Workspace, how: VoiceInput, voices: Mapping[str, Spee
     if how.tower != "embedding":
         return _frozen_voices(workspace, how, voices) if how.frozen else _waveforms(workspace, how, voices)
     jobs = []
-    for speech in voices.values():
+    for speech, sha256 in _hashed(workspace, voices):
         task = VoiceTask(speech, str(how.embedder), how.window_s, how.loudness_dbfs, how.short_speech, how.files)
-        jobs.append(Job(voice_key(task, workspace.sha256_of(speech.wav)), task))
+        jobs.append(Job(voice_key(task, sha256), task))
     if how.files is not None:
         _need(workspace, jobs, hf.Frozen(str(how.embedder), how.files), hf.VOICE_TYPES)
     found = dict(zip(voices, workspace.engine.measure("voices", measure_voice, jobs), strict=True))
@@ -272,14 +273,15 @@ def voice_items(workspace: Workspace, how: VoiceInput, voices: Mapping[str, Spee
 
 def _mels(workspace: Workspace, how: VoiceInput, voices: Mapping[str, Speech]) -> Items:
     code, jobs = code_digest("onscreen.voices.mel", "librosa", "numpy", "soundfile"), []
-    for speech in voices.values():
+    for speech, sha256 in _hashed(workspace, voices):
         task = MelTask(speech, how.n_mels, how.win_ms, how.hop_ms)
-        jobs.append(Job(item_key(inputs=speech.inputs(workspace.sha256_of(speech.wav)), code=code, params=task.params), task))
+        jobs.append(Job(item_key(inputs=speech.inputs(sha256), code=code, params=task.params), task))
     found: dict[str, Item | Rejected] = dict(
         zip(voices, map(partial(_long_enough, how), workspace.engine.measure("voices", measure_mel, jobs)), strict=True)
     )
     keys = {name: job.key for name, job in zip(voices, jobs, strict=True)}
-    return Items({name: CachedMel(workspace.cache, keys[name]) for name in voices if isinstance(found[name], Item)}, _lost(found))
+    known = {name: CachedMel(workspace.cache, keys[name]) for name in voices if isinstance(found[name], Item)}
+    return Items(known, _lost(found), keys)
 
 
 def _long_enough(how: VoiceInput, found: Item | Rejected) -> Item | Rejected:
@@ -294,9 +296,9 @@ def _long_enough(how: VoiceInput, found: Item | Rejected) -> Item | Rejected:
 def _frozen_voices(workspace: Workspace, how: VoiceInput, voices: Mapping[str, Speech]) -> Items:
     network = hf.Frozen(how.tower, how.files or {})
     code, jobs = code_digest("onscreen.stages.tower_voices", "numpy", "soundfile", "torch", "transformers"), []
-    for speech in voices.values():
+    for speech, sha256 in _hashed(workspace, voices):
         task = SpeechTask(speech, how.loudness_dbfs, how.short_speech)
-        inputs, params = speech.inputs(workspace.sha256_of(speech.wav)), {**task.params, "window_s": how.window_s}
+        inputs, params = speech.inputs(sha256), {**task.params, "window_s": how.window_s}
         key = item_key(inputs=inputs, code=code, params=params, weights=_digests(network))
         jobs.append(Job(key, VoiceWindows(task, how.window_s, network)))
     _need(workspace, jobs, network, hf.VOICE_TYPES)
@@ -307,13 +309,19 @@ def _frozen_voices(workspace: Workspace, how: VoiceInput, voices: Mapping[str, S
 def _waveforms(workspace: Workspace, how: VoiceInput, voices: Mapping[str, Speech]) -> Items:
     """Waveforms for a tower that is trained, read anew each time; only whether they can be heard is kept."""
     code = code_digest("onscreen.stages.tower_voices", "numpy", "soundfile")
-    tasks = {name: SpeechTask(speech, how.loudness_dbfs, how.short_speech) for name, speech in voices.items()}
-    jobs = [
-        Job(item_key(inputs=task.speech.inputs(workspace.sha256_of(task.speech.wav)), code=code, params=task.params), task)
-        for task in tasks.values()
-    ]
+    tasks, jobs = dict[str, SpeechTask](), list[Job]()
+    for name, (speech, sha256) in zip(voices, _hashed(workspace, voices), strict=True):
+        tasks[name] = SpeechTask(speech, how.loudness_dbfs, how.short_speech)
+        key = item_key(inputs=speech.inputs(sha256), code=code, params=tasks[name].params)
+        jobs.append(Job(key, tasks[name]))
     found = dict(zip(voices, workspace.engine.measure("voices", tower_voices.measure_waveform, jobs), strict=True))
-    return Items({name: ReadSpeech(tasks[name]) for name in voices if isinstance(found[name], Item)}, _lost(found))
+    known = {name: ReadSpeech(tasks[name]) for name in voices if isinstance(found[name], Item)}
+    return Items(known, _lost(found), {name: job.key for name, job in zip(voices, jobs, strict=True)})
+
+
+def _hashed(workspace: Workspace, voices: Mapping[str, Speech]) -> Iterable[tuple[Speech, str]]:
+    """Each with the sha256 of its file."""
+    return zip(voices.values(), workspace.sha256_of_all([speech.wav for speech in voices.values()]), strict=True)
 
 
 def _digests(network: hf.Frozen) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -60,7 +61,7 @@ def of_tree(root: Path, people: Sequence[str]) -> Known:
     found: Known = {name: {} for name in LABELS}
     for person in people:
         for name in LABELS:
-            value = getattr(about.get(person), name, None)
+            value = getattr(about.get(unicodedata.normalize("NFC", person)), name, None)
             if value:
                 found[name][person] = value
     return found

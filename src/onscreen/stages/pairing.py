@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from onscreen.matching.data import Link, PairSet
 from onscreen.records import Pair, Reject
@@ -37,8 +37,15 @@ def pair_set(
         links=tuple(sorted(links, key=lambda link: (link.person, link.face, link.voice))),
         face_source=tuple(face_source[name] for name in face_at),
         voice_source=tuple(voice_source[name] for name in voice_at),
+        face_digest=_digests(faces, face_at),
+        voice_digest=_digests(voices, voice_at),
     )
     return Loaded(made, tuple(_items_lost(stage, pairs, faces, voices)), tuple(_people_lost(stage, pairs, faces, voices, people)))
+
+
+def _digests(items: Items, names: Collection[str]) -> tuple[str, ...]:
+    """What tells the items' bytes, where that is known of all of them."""
+    return tuple(items.digest[name] for name in names) if all(name in items.digest for name in names) else ()
 
 
 def _items_lost(stage: str, pairs: Iterable[Pair], faces: Items, voices: Items) -> Iterable[Reject]:

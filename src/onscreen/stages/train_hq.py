@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from onscreen.cache import code_digest
 from onscreen.config import TrainHq
 from onscreen.console import log
 from onscreen.errors import Rejected
@@ -37,14 +38,17 @@ def pairs_of(tree: Tree, person: Person, lost: Collection[str]) -> Iterator[Pair
         yield Pair(person.identity, person.side, face, mel, tree.source_of(face) == tree.source_of(mel))
 
 
-def mel_items(tree: Tree, mels: Mels, bands: int) -> Items:
+def mel_items(workspace: Workspace, tree: Tree, mels: Mels, bands: int) -> Items:
     """What a voice tower of so many mel bands takes: (bands, frames) float32, read when it is asked for; a published tree holds
     more than memory does."""
     there = {path: shape[0 if mels.layout.bands_first else 1] for path, shape in mels.shape.items()}
     other = {path: _other_bands(found, bands) for path, found in there.items() if found != bands}
-    fitting = (path for path in there if path not in other)
-    known = {path: partial(load_mel, tree.files.file(path), mels.layout.bands_first) for path in fitting}
-    return Items(known, dict(mels.lost) | other)
+    files = {path: tree.files.file(path) for path in there if path not in other}
+    known = {path: partial(load_mel, file, mels.layout.bands_first) for path, file in files.items()}
+    code = code_digest("onscreen.matching.mel_files", "numpy")
+    sha256 = zip(files, workspace.sha256_of_all(list(files.values())), strict=True)
+    digest = {path: f"{of} {mels.layout.bands_first} {code}" for path, of in sha256}
+    return Items(known, dict(mels.lost) | other, digest)
 
 
 def _other_bands(there: int, bands: int) -> Rejected:
@@ -57,7 +61,7 @@ def load_sides(
 ) -> dict[str, Loaded]:
     """Pairs of these sides of the tree by side. bands: of the spectrograms that the model takes. mels: of look_at_mels."""
     sides = list(sides)
-    voices = mel_items(tree, mels or look_at_mels(workspace, tree), bands)
+    voices = mel_items(workspace, tree, mels or look_at_mels(workspace, tree), bands)
     paths = [path for side in sides for person in tree.side(side) for path in person.faces]
     faces = face_items(workspace, face, {path: FaceFile(tree.files.file(path)) for path in paths})
     lost = {*faces.lost, *voices.lost}
