@@ -98,12 +98,14 @@ class Stacked:
         self._start = np.cumsum(self._count) - self._count
         rows = np.concatenate(windows).astype(np.float32, copy=False) if windows else np.zeros((0, 1), np.float32)
         self._rows = torch.from_numpy(rows)[:, :, None].to(device)
+        self._length = torch.ones(1, dtype=torch.int64, device=device)
+        self._several = bool((self._count != 1).any())
 
     def take(self, index: np.ndarray, where: np.ndarray, random: Sequence[np.random.Generator] | None) -> tuple[Tensor, Tensor]:
         """See Side; vectors are not augmented."""
-        rows = self._start[index] + np.rint(where * (self._count[index] - 1)).astype(np.int64)
-        lengths = torch.ones(len(rows), dtype=torch.int64, device=self._rows.device)
-        return self._rows[torch.from_numpy(rows).to(self._rows.device)], lengths
+        rows = self._start[index] + np.rint(where * (self._count[index] - 1)).astype(np.int64) if self._several else index
+        taken = self._rows.index_select(0, torch.from_numpy(rows).to(self._rows.device))
+        return taken, self._length.expand(len(rows))
 
 
 @dataclass(frozen=True)
@@ -154,11 +156,11 @@ class Loader:
                 pool.shutdown(cancel_futures=True)
 
     def _batch(self, draw: Draw, epoch: int) -> Batch:
-        own = draw.part(self.share.rows(len(draw.person)))
+        own = draw if self.share.processes == 1 else draw.part(self.share.rows(len(draw.person)))
         faces = self.faces.take(own.face, np.full(len(own.face), MIDDLE), self._random(own, epoch, 0))
         voices = self.voices.take(own.voice, own.where, self._random(own, epoch, 1))
         pairs = len(draw.person)
-        person = None if len(np.unique(draw.person)) == pairs else torch.from_numpy(draw.person)
+        person = None if len(set(draw.person.tolist())) == pairs else torch.from_numpy(draw.person)
         return Batch(*faces, *voices, pairs, person)
 
     def _random(self, own: Draw, epoch: int, side: int) -> list[np.random.Generator] | None:

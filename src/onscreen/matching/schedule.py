@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from onscreen.config import Train
 from onscreen.matching.hf_towers import HfTower
@@ -34,16 +34,16 @@ def optimizer_of(module: nn.Module, params: Train) -> torch.optim.AdamW:
     return torch.optim.AdamW([group for group in groups if group["params"]], lr=params.learning_rate, fused=fused)
 
 
-def clipped_norm(parameters: Sequence[nn.Parameter], most: float) -> float:
+def clipped_norm(parameters: Sequence[nn.Parameter], most: float) -> Tensor:
     """The norm of all gradients together, which are then scaled down where it is above `most`.
 
-    torch's clip_grad_norm_ also multiplies by 1 where nothing is to be clipped: a twentieth of a step of small heads.
+    torch's clip_grad_norm_ also multiplies by 1 where nothing is to be clipped: a twentieth of a step of small heads on the CPU.
+    On a GPU looking whether that is so would wait for it, which takes longer.
     """
     norm = torch.nn.utils.get_total_norm([one.grad for one in parameters if one.grad is not None])
-    value = float(norm)
-    if value > most:
+    if norm.device.type != "cpu" or float(norm) > most:
         torch.nn.utils.clip_grads_with_norm_(parameters, most, norm)
-    return value
+    return norm
 
 
 class Freezing:
