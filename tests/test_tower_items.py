@@ -186,7 +186,7 @@ def test_a_trained_face_network_and_a_frozen_voice_network_become_a_model_that_e
     face = small_face(tmp_path / "vit")
     voice = small_voice(tmp_path / "wav2vec2", **LAYER_NORM)
     train = TrainFaceVoice(
-        face_tower=face, voice_tower=voice, face_frozen_epochs=1, num_epochs=2, embedding_dim=16, batch_size=4, learning_rate=1e-3
+        face_tower=face, voice_tower=voice, face_frozen_epochs=0, num_epochs=2, embedding_dim=16, batch_size=4, learning_rate=1e-3
     )
     params = Params(train_face_voice=train, engine=Engine(workers=1), faces=Faces(crop_px=256))
     workspace = checkout(tmp_path / "checkout", {"train": 4, "val": 2, "test": 2}, params=params)

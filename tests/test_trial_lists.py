@@ -13,7 +13,16 @@ from typer.testing import CliRunner
 from onscreen.cli import app
 from onscreen.errors import CorruptTable, InputError, MixedModelsError
 from onscreen.matching.figures import Scoring
-from onscreen.matching.trial_lists import Embeddings, Gallery, OneOfTwo, Verification, embeddings_of, read_list, score_trials
+from onscreen.matching.trial_lists import (
+    Embeddings,
+    Gallery,
+    OneOfTwo,
+    Verification,
+    embeddings_of,
+    read_embeddings,
+    read_list,
+    score_trials,
+)
 from real_data import DATA, needs_real_data
 
 QUICK = Scoring((1, 5), 50, 0)
@@ -121,13 +130,24 @@ def test_a_line_in_no_published_format_is_named(tmp_path: Path, text: str, messa
         read_list(tmp_path / "none")
 
 
-def test_embeddings_that_are_no_directions_or_named_twice_are_refused() -> None:
+def test_tables_that_are_no_directions_of_one_length_or_name_one_twice_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the embedding of b is not a direction"):
         embeddings_of("t", ["a", "b"], [[1.0, 0.0], [0.0, 0.0]])
     with pytest.raises(InputError, match="names 1 items twice"):
         embeddings_of("t", ["a", "a"], [[1.0, 0.0], [0.0, 1.0]])
-    with pytest.raises(InputError, match="different lengths"):
-        embeddings_of("t", ["a", "b"], [[1.0], [0.0, 1.0]])
+    for vectors, told in (
+        ([[1.0], [0.0, 1.0]], "different lengths"),
+        ([[1.0], None], "different lengths"),
+        ([["a"], ["b"]], "no lists of numbers"),
+        ([1.0, 2.0], "no lists of numbers"),
+        ([], "no lists of numbers|no embedding"),
+    ):
+        path = tmp_path / "table.parquet"
+        pq.write_table(pa.table({"name": ["a", "b"][: len(vectors)], "embedding": vectors}), path)
+        with pytest.raises(InputError, match=f"table.parquet.*({told})"):
+            read_embeddings(path)
+    pq.write_table(pa.table({"name": ["a", "b"], "embedding": [[3.0, 4.0], [0.0, 2.0]]}), path)
+    assert read_embeddings(path).vectors.tolist() == [[pytest.approx(0.6), pytest.approx(0.8)], [0, 1]]
 
 
 def test_the_command_reads_parquet_and_exits_with_1_where_rows_are_left_out(tmp_path: Path) -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from onscreen.config import Params
-from onscreen.errors import InputError, Rejected
+from onscreen.errors import InputError
 from onscreen.guide.people import STAGE, Media, MediaFile
 from onscreen.matching.folder import read_config
-from onscreen.media.files import regular_file
 from onscreen.records import Reject
+from onscreen.stages.digests import digests
 from onscreen.stages.items import FaceFile, FaceInput, Items, VoiceInput, face_items, picture_input, voice_input, voice_items
 from onscreen.stages.sounds import hear
 from onscreen.storage import StoredFile
@@ -52,28 +51,18 @@ def measure(workspace: Workspace, media: Media, face: FaceInput, voice: VoiceInp
     """Measure every file, or take it from the item cache."""
     faces, voices = measure_faces(workspace, media.faces, face), measure_voices(workspace, media.voices, voice)
     known = {*faces.known, *voices.known}
-    return Measured(faces, voices, {name: sha for name, sha in digests(workspace, media).items() if name in known})
+    return Measured(faces, voices, {name: sha for name, sha in digests_of(workspace, media).items() if name in known})
 
 
-def digests(workspace: Workspace, media: Media) -> dict[str, str]:
-    """sha256 of every file that can be read, by name."""
-    found = dict[str, str]()
-    for name, file in {**media.faces, **media.voices}.items():
-        with suppress(InputError):  # it is a reject where it is measured
-            found[name] = workspace.hashes.sha256(regular_file(file.path))
-    return found
+def digests_of(workspace: Workspace, media: Media) -> dict[str, str]:
+    """sha256 of every file that can be read, by name; what cannot is a reject where it is measured."""
+    return digests(workspace, {name: file.path for name, file in {**media.faces, **media.voices}.items()})[0]
 
 
 def measure_faces(workspace: Workspace, files: Mapping[str, MediaFile], how: FaceInput) -> Items:
     """Items of pictures. Raises MixedModelsError for a model that takes embeddings which pictures cannot be given here."""
-    images, lost = dict[str, FaceFile](), dict[str, Rejected]()
-    for name, file in files.items():
-        try:
-            workspace.hashes.sha256(regular_file(file.path))
-            images[name] = FaceFile(StoredFile(file.path))
-        except InputError as error:
-            lost[name] = Rejected("unreadable", str(error))
-    found = face_items(workspace, how, images)
+    known, lost = digests(workspace, {name: file.path for name, file in files.items()})
+    found = face_items(workspace, how, {name: FaceFile(StoredFile(files[name].path)) for name in known})
     return replace(found, lost={**found.lost, **lost})
 
 

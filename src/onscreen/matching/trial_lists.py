@@ -153,17 +153,32 @@ def read_embeddings(path: Path) -> Embeddings:
         table = pq.read_table(path, columns=["name", "embedding"])
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path} is no Parquet table with the columns name and embedding: {error}") from error
-    names = table.column("name").to_pylist()
-    return embeddings_of(path.name, names, table.column("embedding").to_pylist())
+    return embeddings_of(path.name, table.column("name").to_pylist(), _rows(path, table.column("embedding")))
+
+
+def _rows(path: Path, column: Any) -> np.ndarray:
+    """(N, D) float32 of a Parquet column of lists, without a Python object per number: there may be millions.
+
+    Raises InputError when they are no lists of numbers, or differ in length.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        widths = pc.unique(pc.list_value_length(column)).to_pylist()
+        values = column.combine_chunks().flatten().cast(pa.float32())
+    except pa.ArrowException as error:
+        raise InputError(f"{path.name}: its embeddings are no lists of numbers: {error}") from error
+    if len(widths) != 1 or not widths[0]:
+        raise InputError(f"{path.name} holds {'embeddings of different lengths' if len(column) else 'no embedding'}")
+    return np.asarray(values.to_numpy(zero_copy_only=False), np.float32).reshape(len(column), -1)
 
 
 def embeddings_of(what: str, names: Sequence[str], vectors: Any) -> Embeddings:
-    """Embeddings by name. vectors: (N, D), of any length but 0. Raises InputError naming `what`."""
+    """Embeddings by name. vectors: (N, D) of numbers, of any length but 0. Raises InputError naming `what`."""
     at = {name: row for row, name in enumerate(names)}
     if len(at) < len(names):
         raise InputError(f"{what} names {len(names) - len(at)} items twice")
-    if len({len(vector) for vector in vectors}) > 1:
-        raise InputError(f"{what} holds embeddings of different lengths")
     table = np.asarray(vectors, np.float32).reshape(len(names), -1)
     length = np.linalg.norm(table, axis=1, keepdims=True)
     if not (np.isfinite(length) & (length > 0)).all():

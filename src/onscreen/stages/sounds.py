@@ -9,8 +9,8 @@ from pathlib import Path
 from onscreen.cache import Item
 from onscreen.console import log
 from onscreen.engine import Job
-from onscreen.errors import InputError, Rejected
-from onscreen.media.files import regular_file
+from onscreen.errors import Rejected
+from onscreen.stages.digests import digests
 from onscreen.voices.files import marks, measure_sound, sound_key, speech_of_sound
 from onscreen.voices.speech import WEIGHTS
 from onscreen.voices.waveform import Speech
@@ -37,15 +37,10 @@ def hear(workspace: Workspace, files: Mapping[str, Path], folder: Path | None = 
     several may share one; None: beside the item cache. Raises WeightsError without the network that tells speech.
     """
     ensure([WEIGHTS])
-    keys, lost = dict[str, str](), dict[str, Rejected]()
-    for name, path in files.items():
-        if not _is_utf8(path):
-            lost[name] = Rejected("bad_name", "the file's name is not UTF-8; rename it")
-            continue
-        try:
-            keys[name] = sound_key(workspace.hashes.sha256(regular_file(path)))
-        except InputError as error:
-            lost[name] = Rejected("unreadable", str(error))
+    known, lost = digests(workspace, {name: path for name, path in files.items() if _is_utf8(path)})
+    bad_name = Rejected("bad_name", "the file's name is not UTF-8; rename it")
+    lost |= {name: bad_name for name, path in files.items() if not _is_utf8(path)}
+    keys = {name: sound_key(sha256) for name, sha256 in known.items()}
     jobs = [Job(key, str(files[name])) for name, key in keys.items()]
     speech, marked = dict[str, Speech](), dict[str, tuple[str, ...]]()
     measured = workspace.engine.measure("sound files", measure_sound, jobs)
