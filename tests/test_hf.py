@@ -3,8 +3,6 @@
 import json
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,9 @@ from safetensors.torch import load_file, save_file
 
 from hf_cases import LAYER_NORM, processor, small_face, small_voice
 from onscreen import hf
+from onscreen.config import Params, parse_params
 from onscreen.errors import WeightsError
+from onscreen.hf_params import missing
 
 
 def folder_of(name: str) -> Path:
@@ -72,14 +72,17 @@ def test_a_model_that_is_not_here_is_one_error_with_the_command_and_the_place(na
     assert "model.safetensors" in message
 
 
-def test_a_pickle_is_refused_by_name_and_the_command_in_the_error_converts_it(vit: str, copy: Path) -> None:
+def test_a_pickle_is_refused_by_name_and_the_command_in_the_error_converts_it(
+    vit: str, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     weights = load_file(copy / "model.safetensors")
     (copy / "model.safetensors").unlink()
     torch.save(weights, copy / "pytorch_model.bin")
     with pytest.raises(WeightsError, match=r"pytorch_model\.bin, a pickle") as raised:
         hf.find(f"hf:{copy}", hf.FACE_TYPES)
-    _, flag, code = shlex.split(str(raised.value).partition("allowed: ")[2])
-    subprocess.run([sys.executable, flag, code], cwd=copy, check=True)
+    _, _, code = shlex.split(str(raised.value).partition("allowed: ")[2])
+    monkeypatch.chdir(copy)
+    exec(code, {})  # noqa: S102  # what the error tells to run, without a process that loads torch again
     assert same(f"hf:{copy}", vit, hf.FACE_TYPES)
 
 
@@ -183,3 +186,22 @@ def test_speech_is_normalised_as_the_models_processor_says_and_another_rate_is_r
     processor(tmp_path, sampling_rate=8_000)
     with pytest.raises(WeightsError, match="8000 Hz"):
         hf.voice_settings(hf.find(name, hf.VOICE_TYPES))
+
+
+def test_models_that_params_name_and_that_are_not_here_are_told_by_key(tmp_path: Path) -> None:
+    face, voice = small_face(tmp_path / "vit"), small_voice(tmp_path / "wav2vec2")
+    params = parse_params(
+        {
+            "voices": {"embedder": "hf:nobody/nothing"},
+            "train_face_voice": {"face_tower": face, "voice_tower": f"hf:{tmp_path / 'vit'}"},
+            "train_hq": {"face_tower": f"hf:{tmp_path}"},
+        },
+        "params",
+    )
+    told = {key: str(error) for key, error in missing(params)}
+    assert told.keys() == {"voices.embedder", "train_face_voice.voice_tower", "train_hq.face_tower"}
+    assert "is not on this machine" in told["voices.embedder"]
+    assert "is a vit model, which cannot be a voice network" in told["train_face_voice.voice_tower"]
+    assert "config.json cannot be read" in told["train_hq.face_tower"]
+    assert not [*missing(parse_params({"train_face_voice": {"face_tower": face, "voice_tower": voice}}, "params"))]
+    assert not [*missing(Params())]

@@ -34,7 +34,19 @@ EXPERIMENT = "onscreen"
 RECORDED = "onscreen.pass"
 MD5 = "onscreen.md5"
 MODELS = {"models/face_voice": "onscreen-face-voice", "models/hq": "onscreen-hq"}
-SERVING = ["torch", "safetensors", "numpy", "pandas", "pydantic", "ruamel.yaml", "pyarrow", "rich", "lightning-fabric", "mlflow"]
+SERVING = [
+    "torch",
+    "safetensors",
+    "numpy",
+    "pandas",
+    "pydantic",
+    "ruamel.yaml",
+    "pyarrow",
+    "rich",
+    "lightning-fabric",
+    "mlflow",
+    "transformers",
+]
 _MAX_PARAM = 6000  # characters of a parameter's value that MLflow's store accepts
 
 Log = Callable[[dict[str, float], int], None]
@@ -155,22 +167,23 @@ def _log_model(run_id: str, root: Path, path: str, name: str) -> str:
             python_model=str(package / "matching" / "serving.py"),
             artifacts={"model": str(Path(folder) / "model")},
             code_paths=[str(package)],
-            signature=_signature(read_json(root / path / "config.json")["voice_tower"]["kind"]),
+            signature=_signature(read_json(root / path / "config.json")),
             pip_requirements=[f"{library}=={version(library).split('+')[0]}" for library in SERVING],
             registered_model_name=name,
         )
     return str(logged.registered_model_version)
 
 
-def _signature(voice_tower: str) -> ModelSignature:
-    """Columns face and voice in, similarity out; a spectrogram is an array of arrays."""
+def _signature(config: dict[str, Any]) -> ModelSignature:
+    """Columns face and voice in, similarity out; a spectrogram is an array of arrays, a picture one of these."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
     from mlflow.types.schema import Array
 
     vector = Array(DataType.double)
-    voice = Array(vector) if voice_tower == "mel" else vector
-    inputs = Schema([ColSpec(vector, "face"), ColSpec(voice, "voice")])
+    cells = {"mel": Array(vector), "flatten": Array(vector), "hf_face": Array(Array(Array(DataType.long)))}
+    face, voice = (cells.get(config[tower]["kind"], vector) for tower in ("face_tower", "voice_tower"))
+    inputs = Schema([ColSpec(face, "face"), ColSpec(voice, "voice")])
     return ModelSignature(inputs, Schema([ColSpec(DataType.float, "similarity")]))
 
 
