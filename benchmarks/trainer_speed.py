@@ -162,6 +162,7 @@ def heads(repetitions: int) -> None:
 
 def networks(repetitions: int) -> None:
     """Two networks with random weights, 48 people, pictures of 64 px and 2 s of speech."""
+    torch.set_num_threads(1)  # on a machine with other work, several wait for each other busily: that would be measured
     pairs, seconds = seen_and_heard(48), 2.0
     small = {"hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 128}
     face = TowerSpec("hf_face", 3, 0, ViTConfig(image_size=64, patch_size=8, **small).to_dict(), GREY)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,16 @@ def test_a_state_of_another_recipe_is_refused_with_the_keys_that_differ(tmp_path
     recipe = stored_recipe(tmp_path / "state")
     assert recipe is not None
     check_same_recipe(recipe, recipe_of(heads(num_workers=2), planted(6), NOBODY))
+
+
+def test_a_network_is_known_by_its_files_not_by_where_they_lie(tmp_path: Path) -> None:
+    what, nobody = networks(tmp_path), NOBODY
+    moved = replace(what, face=replace(what.face, backbone="hf:elsewhere"))
+    assert recipe_of(moved, nobody, nobody) == recipe_of(what, nobody, nobody)
+    named = replace(what, params=what.params.model_copy(update={"face_tower": "hf:elsewhere"}))
+    assert recipe_of(named, nobody, nobody) == recipe_of(what, nobody, nobody)
+    other = replace(what, face=replace(what.face, files={"model.safetensors": "0" * 64}))
+    assert recipe_of(other, nobody, nobody) != recipe_of(what, nobody, nobody)
 
 
 def test_a_file_that_is_no_state_is_left_alone(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_without_a_pass_the_next_command_is_named(tmp_path):
 
 
 def test_curves_can_be_watched_while_training_runs(project):
-    with training_run(project, "train_hq", {"learning_rate": 0.1}) as log:
+    with training_run(project, "train_hq", {"learning_rate": 0.1}, every_s=0.0) as log:
         log({"train_loss": 2.0}, 0)
         log({"train_loss": 1.0}, 1)
         client, experiment = connect(project.home)
@@ -119,12 +119,17 @@ def test_curves_can_be_watched_while_training_runs(project):
     assert client.get_run(run.info.run_id).info.status == "FINISHED"
 
 
-def test_a_training_that_fails_says_so(project):
-    with pytest.raises(ZeroDivisionError), training_run(project, "train_hq", {}):
+def test_a_training_that_fails_says_so_and_keeps_its_curve(project):
+    with pytest.raises(ZeroDivisionError), training_run(project, "train_hq", {}, every_s=600.0) as log:
+        for step in range(3):
+            log({"train_loss": 3.0 - step}, step)
+        client, experiment = connect(project.home)
+        (run,) = client.search_runs([experiment])
+        assert len(client.get_metric_history(run.info.run_id, "train_loss")) == 1  # the first at once, later ones wait
         raise ZeroDivisionError
-    client, experiment = connect(project.home)
-    (run,) = client.search_runs([experiment])
+    run = client.get_run(run.info.run_id)
     assert run.info.status == "FAILED"
+    assert [point.value for point in client.get_metric_history(run.info.run_id, "train_loss")] == [3.0, 2.0, 1.0]
 
 
 def test_four_processes_on_a_fresh_store_lose_nothing(project):

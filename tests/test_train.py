@@ -176,6 +176,13 @@ def test_a_loss_that_is_no_number_ends_the_run_with_the_key_to_change(tmp_path: 
         train(recipe(), people, NOBODY, tmp_path / "state", ignore)
 
 
+def test_a_validation_loss_that_is_no_number_is_said_too(tmp_path: Path) -> None:
+    others = planted(4, seed=1)
+    others.voices[0][:] = np.nan
+    with pytest.raises(ConfigError, match="validation loss stopped being a number in epoch 0"):
+        train(recipe(), planted(8), others, tmp_path / "state", ignore)
+
+
 def test_a_model_comes_back_from_its_folder_as_it_was(tmp_path: Path) -> None:
     what = recipe()
     made = train(what, planted(20), NOBODY, tmp_path / "state", ignore)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 import re
 import shutil
@@ -28,6 +29,7 @@ from onscreen.workspace import Workspace
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Metric
     from mlflow.models import ModelSignature
 
 EXPERIMENT = "onscreen"
@@ -47,30 +49,46 @@ SERVING = [
     "mlflow",
     "transformers",
 ]
+_WATCHED_S = 2.0  # between writings of a curve; one takes about 10 ms
 _MAX_PARAM = 6000  # characters of a parameter's value that MLflow's store accepts
 
 Log = Callable[[dict[str, float], int], None]
 
 
 @contextmanager
-def training_run(workspace: Workspace, stage: str, params: dict[str, Any]) -> Iterator[Log]:
-    """An MLflow run for one training; yields log(metrics, step), which writes at once, so that curves can be watched.
+def training_run(workspace: Workspace, stage: str, params: dict[str, Any], every_s: float = _WATCHED_S) -> Iterator[Log]:
+    """An MLflow run for one training; yields log(metrics, step). Curves can be watched: what was logged is written with the
+    first call that is every_s after the last writing, so epochs of milliseconds do not wait for the store, and slow ones are
+    written one by one.
 
-    A training that raises leaves a run with status FAILED.
+    A training that raises leaves a run with status FAILED, and all that it logged. One that is killed loses up to every_s of its
+    curve; the run that goes on with it logs all epochs again.
     """
     client, experiment = connect(workspace.home)
     tags = {"onscreen.kind": "training", "onscreen.stage": stage, "onscreen.params": params_digest(params), **_dvc_tags()}
     run = client.create_run(experiment, run_name=" ".join([stage, os.environ.get("DVC_EXP_NAME", "")]).strip(), tags=tags)
     _log_batch(client, run.info.run_id, params=dict(flatten(params)))
+    waiting: list[Metric] = []
+    written = -math.inf
 
-    def write(metrics: dict[str, float], step: int) -> None:
-        _log_batch(client, run.info.run_id, metrics=metrics, step=step)
+    def write() -> None:
+        nonlocal written
+        _log_points(client, run.info.run_id, waiting)
+        waiting.clear()
+        written = time.monotonic()
+
+    def log_epoch(metrics: dict[str, float], step: int) -> None:
+        waiting.extend(_points(metrics, step))
+        if time.monotonic() - written >= every_s:
+            write()
 
     try:
-        yield write
+        yield log_epoch
     except BaseException:
+        write()
         client.set_terminated(run.info.run_id, "FAILED")
         raise
+    write()
     client.set_terminated(run.info.run_id, "FINISHED")
 
 
@@ -223,17 +241,26 @@ def _log_batch(
     *,
     params: dict[str, Any] | None = None,
     metrics: dict[str, float] | None = None,
-    step: int = 0,
 ) -> None:
-    from mlflow.entities import Metric, Param
+    from mlflow.entities import Param
 
-    now = int(time.time() * 1000)
-    points = [Metric(_safe(name), float(value), now, step) for name, value in (metrics or {}).items()]
     texts = [Param(_safe(name), str(value)[:_MAX_PARAM]) for name, value in (params or {}).items()]
-    for start in range(0, len(points), 900):  # one request holds up to 1,000 metrics
-        client.log_batch(run_id, metrics=points[start : start + 900])
+    _log_points(client, run_id, _points(metrics or {}, 0))
     for start in range(0, len(texts), 90):  # and up to 100 parameters
         client.log_batch(run_id, params=texts[start : start + 90])
+
+
+def _points(metrics: dict[str, float], step: int) -> list[Metric]:
+    """Values at a step, as of now."""
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    return [Metric(_safe(name), float(value), now, step) for name, value in metrics.items()]
+
+
+def _log_points(client: MlflowClient, run_id: str, points: list[Metric]) -> None:
+    for start in range(0, len(points), 900):  # one request holds up to 1,000 metrics
+        client.log_batch(run_id, metrics=points[start : start + 900])
 
 
 def _safe(name: str) -> str:

@@ -16,6 +16,8 @@ from onscreen.matching.towers import FaceVoiceModel, TowerSpec
 
 INDIFFERENT = ("accelerator", "devices", "num_workers", "gradient_checkpointing")  # params: how a run is computed, not what
 
+TOWERS = ("face_tower", "voice_tower")  # params: their content stands in the towers' specs, and in the data of frozen ones
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -53,9 +55,17 @@ class Matcher(nn.Module):
 
 def recipe_of(recipe: Recipe, training: PairSet, validation: PairSet) -> dict[str, Any]:
     """Everything that a run's result depends on, as JSON: what check_same_recipe compares."""
-    params = {key: value for key, value in recipe.params.model_dump(mode="json").items() if key not in INDIFFERENT}
+    params = recipe.params.model_dump(mode="json", exclude={*INDIFFERENT, *TOWERS})
     data = {"training_data": training.digest, "validation_data": validation.digest}
-    return {**params, "face": asdict(recipe.face), "voice": asdict(recipe.voice), "frames": recipe.frames, **data}
+    return {**params, "face": _content(recipe.face), "voice": _content(recipe.voice), "frames": recipe.frames, **data}
+
+
+def _content(tower: TowerSpec) -> dict[str, Any]:
+    """What a tower is, without the name by which its weights were found: a folder that is moved holds the same ones."""
+    values = asdict(tower)
+    if tower.files:
+        del values["backbone"]
+    return values
 
 
 def untrained(recipe: Recipe) -> Matcher:

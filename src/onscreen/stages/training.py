@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,8 @@ from onscreen.config import Train
 from onscreen.matching.data import PairSet
 from onscreen.matching.distributed import is_first
 from onscreen.matching.folder import TOO_FEW, describe, history, write_trained, write_untrained
-from onscreen.matching.recipe import INDIFFERENT
 from onscreen.matching.towers import TowerSpec, sized
-from onscreen.matching.train import FEWEST_PEOPLE, Recipe, Trained, train
+from onscreen.matching.train import FEWEST_PEOPLE, Recipe, Trained, recipe_of, train
 from onscreen.records import Reject
 from onscreen.store import atomic_folder, write_csv, write_json, write_table
 from onscreen.tracking import training_run
@@ -104,13 +103,9 @@ def _recipe(plan: Plan, pairs: PairSet) -> Recipe:
 def _state(workspace: Workspace, plan: Plan, training: PairSet, validation: PairSet) -> Path:
     """The state to resume from, named by all it depends on. It lies in the cache, because DVC deletes outputs before a stage."""
     key = item_key(
-        inputs=[training.digest, validation.digest],
+        inputs=[],  # their digests are in the recipe
         code=code_digest("onscreen.matching.train", "torch", "transformers", "lightning-fabric"),
-        params={
-            **plan.params.model_dump(exclude=set(INDIFFERENT)),
-            "towers": [asdict(tower) for tower in plan.towers],
-            "frames": plan.frames,
-        },
+        params=recipe_of(_recipe(plan, training), training, validation),
     )
     return workspace.cache_root / "training" / f"{key}.safetensors"
 
