@@ -35,6 +35,14 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def sounds_of(pictures: Path, alone: Path) -> Path:
+    """A folder with a sound for each person, which nobody gets to hear."""
+    for person in pictures.iterdir():
+        (alone / "sounds" / person.name).mkdir(parents=True)
+        (alone / "sounds" / person.name / "1.wav").write_bytes(b"")
+    return alone / "sounds"
+
+
 @pytest.fixture
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A current folder without params.yaml."""
@@ -82,6 +90,23 @@ def test_a_tree_is_split_trained_on_and_scored_with_the_guides_options(tree: Pat
     assert results["test_corpora"] == ["VoxCeleb1"]
     assert results["contaminated"] is None or isinstance(results["contaminated"], bool)
     assert results["contaminated_reason"]
+    pictures = data / "vox1" / "masked_faces"
+    for arguments in (
+        (
+            "evaluate",
+            "face-voice",
+            "--model_dir",
+            "saved",
+            "--image_folder",
+            pictures,
+            "--audio_folder",
+            sounds_of(pictures, alone),
+        ),
+        ("match", "--model", "saved", "--face", pictures / PEOPLE[8] / "1.jpg", "--voices", alone / "sounds"),
+        ("embed", "--model", "saved", "--voices", alone / "sounds", "--output", "voices.parquet"),
+    ):
+        with pytest.raises(ConfigError, match="saved: this model takes the spectrograms of an HQ-VoxCeleb tree, not sound"):
+            call(*arguments)
     assert files(data) == before
     with pytest.raises(ConfigError, match=r"--save_dir .*params\.embedding_dim is 8 there and 16 now"):
         call("hq", "train", "--save_dir", "saved", "--force_cpu", *quick, *more, "--embedding_dim", 16)
@@ -120,7 +145,11 @@ def test_what_is_missing_or_wrong_is_one_error_that_names_it(tree: Path, alone: 
         (("split", "--vox_dir", alone), "holds no HQ-VoxCeleb tree"),
         ((*train[1:], "--device", "tpu"), "--device tpu: must be auto, cpu or cuda"),
         ((*train[1:], "--device", "cuda", "--force_cpu"), "contradict"),
-        *(() if torch.cuda.is_available() else (((*train[1:], "--device", "cuda"), "--device cuda: there is no CUDA device here"),)),
+        *(
+            ()
+            if torch.cuda.is_available()
+            else (((*train[1:], "--device", "cuda"), "--device cuda: there is no CUDA device here"),)
+        ),
         ((*train[1:], "--batch_size", 1), "--batch_size = 1: must be a whole number >= 2"),
         (("evaluate", "--model_dir", alone, "--split_json_path", own), "holds no model"),
     ):

@@ -238,8 +238,10 @@ def check() -> None:
 
     data/identity_overrides.yaml is checked too, where it exists: its sections and the form of every name in them.
 
-    Models of faces.detector and faces.embedder that no stage fetches are told when they are not here.
+    Models of faces.detector and faces.embedder that no stage fetches are told when they are not here, and so are hf: towers and
+    embedders.
     """
+    from onscreen.hf_params import missing
     from onscreen.overrides import read_overrides
     from onscreen.stages.dedupe import threshold_of
     from onscreen.stages.extract_faces import require_named
@@ -254,6 +256,8 @@ def check() -> None:
         require_named(workspace.params.faces)
     except (ConfigError, WeightsError) as error:  # no error: with the faces made, or pulled, nothing may need the models
         log.warning("extract_faces cannot run here: %s", error)
+    for key, reason in missing(workspace.params):
+        log.warning("%s cannot be used here: %s", key, reason)
     write_json(workspace.reports / "params_checked.json", {"params.yaml": "valid"})
     checked = ["params.yaml", *(["data/identity_overrides.yaml"] if workspace.overrides.exists() else [])]
     console.print(f"{' and '.join(checked)} {'is' if len(checked) == 1 else 'are'} valid", highlight=False)

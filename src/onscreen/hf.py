@@ -91,6 +91,16 @@ def find(name: str, types: tuple[str, ...], sha256: Mapping[str, str] | None = N
     return Backbone(name, folder, config, files)
 
 
+def require(name: str, types: tuple[str, ...]) -> None:
+    """Whether the backbone is here, by its files' names and its config.json; loads no library of networks, and hashes nothing.
+
+    Raises WeightsError as find does for what is missing or is another kind of network.
+    """
+    folder = _folder(name)
+    _check_type(name, _json(folder / "config.json").get("model_type"), types)
+    _weights(name, folder)
+
+
 def face_settings(backbone: Backbone) -> dict[str, Any]:
     """How it wants pictures. size_px: side of the square; mean, std: of RGB in [0, 1], as its processor normalises."""
     processor = _processor(backbone.folder, "image_processor")
@@ -184,16 +194,20 @@ def _network(name: str, config: dict[str, Any], types: tuple[str, ...]) -> dict[
     if config.get("model_type") == "clip":
         config = {**config.get("vision_config", {}), "model_type": "clip_vision_model"}
     found = config.get("model_type")
-    if found not in types:
-        tower = "a face tower" if types == FACE_TYPES else "a voice network"
-        raise WeightsError(
-            f"{name} is a {found} model, which cannot be {tower}. Possible: {', '.join(types)} (and clip's vision)"
-        )
+    _check_type(name, found, types)
     kept = {key: value for key, value in config.items() if key not in _NO_PART}
     if found in VOICE_TYPES:  # a skipped layer would leave gradients out; an adapter shortens the frames; bands of features
         kept |= {"add_adapter": False, "layerdrop": 0.0, "mask_feature_prob": 0.0}
     full = json.loads(_config(kept).to_json_string(use_diff=False))  # whatever defaults a later transformers has
     return {key: value for key, value in full.items() if key not in _NO_PART}
+
+
+def _check_type(name: str, found: Any, types: tuple[str, ...]) -> None:
+    """Raises WeightsError for a network of another kind. Of CLIP's two the one that sees is taken."""
+    if found in types or (found == "clip" and types == FACE_TYPES):
+        return
+    tower, more = ("a face tower", " (and clip's vision)") if types == FACE_TYPES else ("a voice network", "")
+    raise WeightsError(f"{name} is a {found} model, which cannot be {tower}. Possible: {', '.join(types)}{more}")
 
 
 def _weights(name: str, folder: Path) -> list[Path]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from onscreen.config import Params, Split
 from onscreen.errors import ConfigError, NothingUsable
-from onscreen.guide.measuring import Measured, config_of, digests_of, inputs_of, measure, workspace_for
+from onscreen.guide.measuring import Measured, config_of, digests_of, hearing_of, inputs_of, measure, workspace_for
 from onscreen.guide.model_files import FILES, RESULTS, place, refuse_other_settings, results_of
 from onscreen.guide.options import counts
 from onscreen.guide.people import STAGE, Media, join_by_bytes, pairs_of, usable
@@ -183,7 +183,7 @@ def evaluate_model(media: Media, model_dir: Path, test_size: float, top_k: int, 
     split = Split(**config["split"]) if "split" in config else params.split
     known = {digest for key in _KNOWN for digest in config.get(key, ())}
     workspace = workspace_for(model_dir, params)
-    face, voice = FaceInput(**config["inputs"]["face"]), VoiceInput(**config["inputs"]["voice"])
+    face, voice = FaceInput(**config["inputs"]["face"]), hearing_of("--model_dir", model_dir, config)
     unseen = _unseen(media, digests_of(workspace, media), known)
     chosen = {person for person in unseen if _below(person, test_size, split)}
     if not chosen:

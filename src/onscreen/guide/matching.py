@@ -11,14 +11,14 @@ import pyarrow.parquet as pq
 
 from onscreen.config import Params
 from onscreen.errors import InputError, NothingUsable
-from onscreen.guide.measuring import config_of, measure_faces, measure_voices, workspace_for
+from onscreen.guide.measuring import config_of, hearing_of, measure_faces, measure_voices, workspace_for
 from onscreen.guide.people import STAGE, MediaFile
 from onscreen.matching.folder import load_model
 from onscreen.media.files import find_videos
 from onscreen.media.images import SUFFIXES as PICTURES
 from onscreen.media.sound import SUFFIXES as SOUNDS
 from onscreen.records import Reject
-from onscreen.stages.items import FaceInput, Items, VoiceInput
+from onscreen.stages.items import FaceInput, Items
 from onscreen.store import write_table
 
 _ENDINGS = {"--faces": PICTURES, "--voices": SOUNDS}
@@ -56,9 +56,11 @@ class Ranked:
 def match(face: Path, voices: Path, model_dir: Path, params: Params) -> Ranked:
     """Score every voice of a folder (or one file) with a face.
 
-    Raises InputError for what is not there, NothingUsable when the face or no voice can be used: the message says why.
+    Raises InputError for what is not there, ConfigError for a model that hears no sound, NothingUsable when the face or no voice can be
+    used: the message says why.
     """
     config, model = config_of("--model", model_dir), load_model(model_dir)
+    hearing = hearing_of("--model", model_dir, config)
     if not face.is_file():
         raise InputError(f"--face {face}: there is no such file")
     files = _files("--voices", voices)
@@ -67,7 +69,7 @@ def match(face: Path, voices: Path, model_dir: Path, params: Params) -> Ranked:
     if not seen.known:
         why = seen.lost[face.name]
         raise NothingUsable(f"--face {face}: {why.code}: {why.detail}")
-    heard = measure_voices(workspace, files, VoiceInput(**config["inputs"]["voice"]))
+    heard = measure_voices(workspace, files, hearing)
     names = _known("--voices", voices, heard)
     scores = model.embed_voices(heard.of(names)) @ model.embed_faces(seen.of([face.name]))[0]
     order = sorted(range(len(names)), key=lambda at: (-scores[at], names[at]))
@@ -109,7 +111,7 @@ def embed(model_dir: Path, option: str, place: Path, output: Path, params: Param
         names = _known(option, place, items)
         vectors = model.embed_faces(items.of(names))
     else:
-        items = measure_voices(workspace, files, VoiceInput(**config["inputs"]["voice"]))
+        items = measure_voices(workspace, files, hearing_of("--model", model_dir, config))
         names = _known(option, place, items)
         vectors = model.embed_voices(items.of(names))
     rejects = _rejects("face" if option == "--faces" else "voice", items)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from onscreen.config import Params
-from onscreen.errors import InputError
+from onscreen.errors import ConfigError, InputError
 from onscreen.guide.people import STAGE, Media, MediaFile
 from onscreen.matching.folder import read_config
 from onscreen.records import Reject
@@ -81,6 +81,17 @@ def config_of(option: str, folder: Path) -> dict[str, Any]:
     if config.get("status") != "ok" or "inputs" not in config:
         raise InputError(f"{option} {folder}: {config.get('status', 'its config.json is not one of a face-voice model')}")
     return config
+
+
+def hearing_of(option: str, folder: Path, config: Mapping[str, Any]) -> VoiceInput:
+    """How a model hears sounds. Raises ConfigError, naming the option, for one that takes the spectrograms of an HQ-VoxCeleb tree."""
+    voice = config["inputs"]["voice"]
+    if "mel_bands" in voice:
+        raise ConfigError(
+            f"{option} {folder}: this model takes the spectrograms of an HQ-VoxCeleb tree, not sound. `onscreen hq evaluate` scores it; "
+            "`onscreen train face-voice` and models/face_voice hear sound"
+        )
+    return VoiceInput(**voice)
 
 
 def workspace_for(model: Path, params: Params) -> Workspace:

@@ -54,11 +54,17 @@ def train_face_voice(
     image_folder: ImageFolder = None,
     audio_folder: AudioFolder = None,
     matched_files: Matched = None,
-    embedding_dim: Annotated[int | None, typer.Option("--embedding_dim", help=f"{_OWN} 512", show_default=False)] = None,
-    temperature: Annotated[float | None, typer.Option("--temperature", help=f"{_OWN} 0.07", show_default=False)] = None,
+    embedding_dim: Annotated[
+        int | None, typer.Option("--embedding_dim", help=f"values of the joint space; {_OWN} 512", show_default=False)
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option("--temperature", help=f"of the loss, where training starts; {_OWN} 0.07", show_default=False)
+    ] = None,
     batch_size: Annotated[int | None, typer.Option("--batch_size", help=f"people a batch; {_OWN} 32", show_default=False)] = None,
-    num_epochs: Annotated[int | None, typer.Option("--num_epochs", help=f"{_OWN} 100", show_default=False)] = None,
-    learning_rate: Annotated[float | None, typer.Option("--learning_rate", help=f"{_OWN} 1e-4", show_default=False)] = None,
+    num_epochs: Annotated[int | None, typer.Option("--num_epochs", help=f"at most; {_OWN} 100", show_default=False)] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option("--learning_rate", help=f"at its highest; {_OWN} 1e-4", show_default=False)
+    ] = None,
     audio_duration_sec: Annotated[
         float | None, typer.Option("--audio_duration_sec", help=f"seconds of speech heard at once; {_OWN} 5", show_default=False)
     ] = None,

@@ -20,7 +20,11 @@ _NAMES = {"face_to_voice": "face to voice ", "voice_to_face": "voice to face ", 
 def evaluate_trials(
     lists: Annotated[
         list[Path],
-        typer.Option("--list", help="a verification or 1:2 list; for retrieval twice: that of pictures and that of sounds"),
+        typer.Option(
+            "--list",
+            metavar="<path>",
+            help="a verification or 1:2 list; for retrieval twice: that of pictures and that of sounds",
+        ),
     ],
     faces: Annotated[Path, typer.Option("--faces", help="table of embeddings of pictures, named by the list's paths (.parquet)")],
     voices: Annotated[Path, typer.Option("--voices", help="table of embeddings of sounds, likewise")],
