@@ -99,7 +99,7 @@ class VoiceTower(HfTower):
             samples, attention_mask=real.long() if padded else None, mask_time_indices=self._masked(frames, total)
         ).last_hidden_state
         counted = (torch.arange(total, device=samples.device) < frames[:, None])[:, :, None]
-        pooled: Tensor = (hidden * counted).sum(dim=1) / frames[:, None]
+        pooled: Tensor = (hidden.float() * counted).sum(dim=1) / frames[:, None]  # bf16 keeps 3 digits
         return pooled
 
     def _masked(self, frames: Tensor, total: int) -> Tensor | None:

@@ -230,12 +230,12 @@ class FaceVoiceModel(nn.Module):
                 tower.load_pretrained(hf.find(spec.backbone, types, spec.files))
 
     def faces(self, items: Tensor, lengths: Tensor) -> Tensor:
-        """(B, inputs, T), of hf_face (B, 3, H, W), and (B,) -> (B, dim), L2 = 1."""
-        return F.normalize(self.face_projection(self.face_encoder(items, lengths)), dim=1)
+        """(B, inputs, T), of hf_face (B, 3, H, W), and (B,) -> (B, dim) float32, L2 = 1, whatever the layers compute in."""
+        return F.normalize(self.face_projection(self.face_encoder(items, lengths)).float(), dim=1)
 
     def voices(self, items: Tensor, lengths: Tensor) -> Tensor:
-        """(B, inputs, T) and (B,) -> (B, dim), L2 = 1."""
-        return F.normalize(self.audio_projection(self.audio_encoder(items, lengths)), dim=1)
+        """(B, inputs, T) and (B,) -> (B, dim) float32, L2 = 1."""
+        return F.normalize(self.audio_projection(self.audio_encoder(items, lengths)).float(), dim=1)
 
     def embed_faces(self, items: Sequence[np.ndarray]) -> np.ndarray:
         """(N, dim) float32, L2 = 1, of N face items as the tower takes them."""
