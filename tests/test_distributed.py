@@ -70,6 +70,13 @@ def test_a_process_that_fails_ends_the_others_and_says_why(error: Exception, rai
         launch(partial(fail, error), 2, lambda message: None)
 
 
+def test_a_script_from_standard_input_cannot_start_processes_and_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "<stdin>")
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
+    with pytest.raises(ToolError, match="<stdin> is no file"):
+        launch(told, 1, lambda message: None)
+
+
 def test_rows_are_dealt_out_without_loss() -> None:
     for count in range(1, 9):
         parts = [Share(rank, 3).rows(count).tolist() for rank in range(3)]

@@ -8,11 +8,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import socket
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -118,6 +120,9 @@ def launch(work: Work, processes: int, receive: Send) -> None:
     An OnscreenError of a process is raised here. A process that fails otherwise or dies ends all, with ToolError; so does
     whatever receive raises. When this process dies, they end as well.
     """
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    if script is not None and sys.modules["__main__"].__spec__ is None and not Path(script).exists():
+        raise ToolError(f"several processes import the script that starts them, and {script} is no file: save it as one")
     context = multiprocessing.get_context("spawn")  # torch does not survive a fork
     ours, theirs = zip(*(context.Pipe(duplex=False) for _ in range(processes)), strict=True)
     port = _free_port()
