@@ -3,6 +3,7 @@
 import json
 import pickle
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -13,24 +14,37 @@ import torch
 from skimage import data as photographs
 
 from hf_cases import LAYER_NORM, small_face, small_voice
+from hq_cases import published_tree
 from matching_cases import NOBODY
 from onscreen import hf
-from onscreen.config import Engine, Faces, Hq, Params, TrainFaceVoice, Voices
+from onscreen.config import Engine, Faces, Hq, Params, TrainFaceVoice, TrainHq, Voices
 from onscreen.errors import MixedModelsError, Rejected, WeightsError
 from onscreen.matching.folder import describe, load_model, write_untrained
 from onscreen.matching.hf_towers import FaceTower, VoiceTower
+from onscreen.matching.hq_tree import read_tree
 from onscreen.stages import evaluate, train_face_voice
 from onscreen.stages.hq_items import PICTURE_MODELS, Picture, look
 from onscreen.stages.items import FaceFile, FaceInput, VoiceInput, face_items, voice_frames, voice_input, voice_items, voice_spec
 from onscreen.stages.reading import ReadCrop, ReadSpeech
 from onscreen.stages.tower_faces import CropTask, FaceTask, Framing, measure_crop, measure_face, to_tower
 from onscreen.stages.tower_voices import SpeechTask, VoiceWindows, measure_waveform, measure_windows
+from onscreen.stages.train_hq import train_tree
 from onscreen.storage import StoredFile
 from onscreen.voices.waveform import Speech
 from onscreen.weights import ensure, model, path_of
+from onscreen.workspace import Workspace
 from stage_cases import checkout, portrait, spoken
 
 RATE = 16_000
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks this small only wait for a second one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -212,3 +226,15 @@ def test_a_trained_face_network_and_a_frozen_voice_network_become_a_model_that_e
     figures = json.loads((workspace.reports / "metrics" / "evaluate.json").read_text())["face_voice"]
     assert figures["status"] == "ok"
     assert figures["test_people"] == 2
+
+
+def test_a_trained_face_network_beside_spectrograms_of_a_tree_becomes_a_model(tmp_path: Path) -> None:
+    published_tree(tmp_path / "tree", dict.fromkeys(("Ann", "Bob", "Cid"), "train"))
+    face = small_face(tmp_path / "vit")
+    params = TrainHq(face_tower=face, face_frozen_epochs=0, num_epochs=1, embedding_dim=8, batch_size=4)
+    workspace = Workspace(tmp_path, tmp_path, Params(engine=Engine(workers=1)), tmp_path / ".cache")
+    train_tree(workspace, read_tree(tmp_path / "tree"), params, tmp_path / "model", tracked=False)
+    shutil.rmtree(tmp_path / "vit")
+    read = load_model(tmp_path / "model")
+    assert isinstance(read.face_encoder, FaceTower)
+    assert read.embed_faces([to_tower(portrait(1), 32)]).shape == (1, 8)
