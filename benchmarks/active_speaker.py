@@ -1,4 +1,4 @@
-"""What voices.active_speaker: light_asd tells of dubbed voices. Run: python benchmarks/active_speaker.py FOLDER [--others 6]
+"""What voices.active_speaker: light_asd tells of dubbed voices. Run: python benchmarks/active_speaker.py FOLDER [--others 3]
 
 FOLDER holds clips of one person each who speaks. The face of each meets its own voice and those of `--others` other clips. The table
 says how many of the real and of the dubbed each voices.min_sync gives up. The default, 0, is not fitted to them: there a voice fits
@@ -27,7 +27,7 @@ from onscreen.voices.light_asd import MODEL, _windowed, network
 from onscreen.voices.speech import speech_probability, speech_segments
 from onscreen.voices.waveform import RATE_HZ
 
-_SECONDS = 10.0
+_SECONDS = 8.0
 _SHORT_S = 4.0
 _VALUES = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 
@@ -107,6 +107,6 @@ def _silent(found: list[Speaking]) -> float:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--others", type=int, default=6)
+    parser.add_argument("--others", type=int, default=3)
     options = parser.parse_args()
     main(options.folder, options.others)

@@ -19,15 +19,16 @@ from onscreen.voices.one_speaker import likeness
 from onscreen.voices.speech import speech_probability, speech_segments
 from onscreen.voices.waveform import LOUDNESS_DBFS, RATE_HZ, level
 
-_LENGTHS_S = (3.2, 5.0, 8.0, 12.0)
+_LENGTHS_S = (3.2, 5.0, 8.0)
+_UTTERANCES = 4  # read of each speaker: enough for the longest clip
 _SHARES = (0.5, 0.3)  # of the second speaker
-_DRAWS = 4  # clips of each speaker and length
+_DRAWS = 3  # clips of each speaker and length
 _THRESHOLDS = (0.50, 0.55, 0.60, 0.65, 0.70)
 
 
 def main(folder: Path) -> None:
     random = np.random.default_rng(0)  # which utterances are joined, the same ones in every run
-    people = {one.name: [_speech(file) for file in _files(one)] for one in sorted(folder.iterdir()) if one.is_dir()}
+    people = {one.name: [_speech(file) for file in _files(one)[:_UTTERANCES]] for one in sorted(folder.iterdir()) if one.is_dir()}
     print(f"{len(people)} speakers, {sum(map(len, people.values()))} utterances; threshold: one taken for two, two for one\n")
     for seconds in _LENGTHS_S:
         alone = [_groups(_joined(random, own, seconds)) for own in people.values() for _ in range(_DRAWS)]

@@ -68,17 +68,16 @@ def test_a_person_is_pooled_over_the_frames_and_shown_by_the_best() -> None:
     assert face.embedding[1] > 0
 
 
-def test_two_people_in_the_picture_cost_the_voice_and_not_the_face() -> None:
+def test_two_people_in_the_picture_are_counted_and_the_larger_one_is_the_main_person() -> None:
     views = [view(frame, x, side) for frame in range(5) for x, side in ((0, 80), (300, 120))]
-    portrait, reject = decide(item(views, [BERT, ANNA] * 5))
+    [portrait] = decide(item(views, [BERT, ANNA] * 5))
     assert portrait.face.people == 2
-    assert portrait.face.box[0] == 300  # the larger one is the main person
-    assert (reject.item, reject.scope, reject.code, reject.numbers["people"]) == ("a", "voice", "several_people", 2)
+    assert portrait.face.box[0] == 300
 
 
 def test_keep_all_gives_every_person_a_number() -> None:
     views = [view(frame, x, side) for frame in range(5) for x, side in ((0, 80), (300, 120))]
-    first, second, _ = decide(item(views, [BERT, ANNA] * 5), keep="all")
+    first, second = decide(item(views, [BERT, ANNA] * 5), keep="all")
     assert (first.face.face_id, second.face.face_id) == ("a", "a-p1")
     assert second.face.box[0] == 0
 
@@ -86,7 +85,7 @@ def test_keep_all_gives_every_person_a_number() -> None:
 def test_a_persons_number_does_not_change_with_thresholds() -> None:
     views = [view(frame, x, side, interocular_px=io) for frame in range(5) for x, side, io in ((0, 80, 60.0), (300, 120, 10.0))]
     large_first = decide(item(views, [BERT, ANNA] * 5), keep="all", min_interocular_px=5.0)
-    rejected, kept, _ = decide(item(views, [BERT, ANNA] * 5), keep="all")
+    rejected, kept = decide(item(views, [BERT, ANNA] * 5), keep="all")
     assert (rejected.item, rejected.code) == ("a", "face_too_small")
     assert kept.face.key == large_first[1].face.key
 
@@ -183,9 +182,7 @@ def test_whoever_stands_beside_a_face_without_an_embedding_is_not_alone(
         item([view(frame) for frame in range(5)], [ANNA] * 5, lost=[without_embedding(frame, score) for frame in frames])
     )
     [portrait] = [one for one in found if isinstance(one, Portrait)]
-    voices = [one for one in found if isinstance(one, Reject) and one.scope == "voice"]
     assert portrait.face.people == people
-    assert [one.code for one in voices] == ["several_people"] * (people - 1)
 
 
 def test_what_could_not_be_measured_keeps_its_reason() -> None:
@@ -331,7 +328,7 @@ def test_hard_clips_are_rejected_or_flagged_for_the_reason_in_their_names(tmp_pa
         ("illustration_no_person", "face"): "not_lifelike",
         ("no_person_park", "face"): "no_face",
         ("no_person_shot_change", "face"): "no_face",
-        ("two_speakers_side_by_side", "voice"): "several_people",
     }
-    faces = {face.clip_id for face in read_table(workspace.faces / "faces.parquet", Face)}
-    assert {"no_audio_stream", "no_speech_7s", "two_speakers_side_by_side"} <= faces
+    people = {face.clip_id: face.people for face in read_table(workspace.faces / "faces.parquet", Face)}
+    assert {"no_audio_stream", "no_speech_7s"} <= people.keys()
+    assert people["two_speakers_side_by_side"] == 2

@@ -22,7 +22,7 @@ from onscreen.inspection.screen import screen
 from onscreen.inspection.sweep import steps, sweep_table
 from onscreen.inspection.turns import face_turns, verdict
 from onscreen.ledger import LedgerRow
-from onscreen.records import Face, Identity
+from onscreen.records import Face, Identity, Voice
 from onscreen.stages import dedupe, extract_faces, prepare, split, voices
 from onscreen.store import write_table
 from onscreen.workspace import Workspace
@@ -59,6 +59,18 @@ def test_a_clip_shows_its_frames_its_thresholds_and_its_nearest_neighbour(tables
     assert f"{near.distance:.4f}" in text
     assert "the same" in text
     assert all(len(line.rstrip()) <= 80 for line in text.splitlines())
+
+
+def test_a_clip_shows_what_was_measured_of_its_voice_and_whose_it_is(tables: Tables) -> None:
+    told = Tables(tables.workspace)
+    heard = {"clip_id": "first", "method": "mouth", "windows": 4, "score": 0.1234}
+    told.__dict__["voices"] = [row(Voice, **heard, flags=("several_people",)), row(Voice, clip_id="other", face_id="other")]
+    text = _shown(told, "first")
+    assert "first, voice: given to nobody" in text
+    assert "score 0.1234" in text
+    assert "several_people" in text
+    assert "other, voice" not in text
+    assert "other, voice: of other" in _shown(told, "other")
 
 
 def test_a_video_is_found_by_its_path_and_a_person_by_their_id(tables: Tables) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from onscreen.voices.lips import FPS, lips, loudness
+from onscreen.voices.lips import LOUD_HZ, lips, loudness
 
 LOUD = np.convolve(np.random.default_rng(0).normal(size=130), np.ones(3) / 3, "same")[:100]
 
@@ -15,14 +15,14 @@ def test_loudness_has_a_value_every_80_ms_and_a_floor():
 
 @pytest.mark.parametrize("late", [0, 2, -3])
 def test_lips_that_follow_are_found_at_their_lag(late):
-    openings = (0.2 + 0.05 * np.roll(LOUD, -late)).astype(np.float32)
+    openings = (0.2 + 0.05 * np.roll(LOUD, -late)[::2]).astype(np.float32)
     found = lips(0, openings, LOUD)
     assert found.follow > 0.9
-    assert found.lag_s == pytest.approx(late / FPS)
+    assert found.lag_s == pytest.approx(late / LOUD_HZ)
 
 
 def test_lips_that_begin_later_than_the_sound_are_compared_with_their_own_time():
-    assert lips(20, 0.1 * LOUD[20:80].astype(np.float32), LOUD).lag_s == 0
+    assert lips(10, 0.1 * LOUD[20:80:2].astype(np.float32), LOUD).lag_s == 0
 
 
 def test_a_mouth_that_stands_still_has_no_correlation():
@@ -33,5 +33,5 @@ def test_a_mouth_that_stands_still_has_no_correlation():
 
 
 def test_under_two_seconds_nothing_is_said():
-    assert lips(0, LOUD[:24], LOUD) is None
-    assert lips(90, LOUD.astype(np.float32), LOUD).follow is None
+    assert lips(0, LOUD[:11], LOUD) is None
+    assert lips(45, LOUD.astype(np.float32), LOUD).follow is None

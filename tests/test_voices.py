@@ -1,9 +1,13 @@
 """Whose voice it is, from what was measured; and the stage on small videos."""
 
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from face_cases import portrait_video
+from onscreen import weights
 from onscreen.cache import Item
 from onscreen.config import Params, Voices
 from onscreen.errors import InputError, Rejected
@@ -13,8 +17,10 @@ from onscreen.records import Clip, Face, Reject, View, Voice
 from onscreen.stages import dedupe, extract_faces, prepare, split, voices
 from onscreen.stages.voices import Measured, run, with_usable_speech
 from onscreen.store import read_table
+from onscreen.voices import light_asd
 from onscreen.voices.active_speaker import SHIFTS
 from onscreen.workspace import Workspace
+from real_data import DATA, needs_real_data
 from records_of import row
 from stage_cases import RATE, spoken
 
@@ -106,8 +112,8 @@ def test_what_could_not_be_looked_at_is_a_flag_and_no_verdict():
 )
 def test_lips_flag_and_never_reject(openings, flags):
     loud = np.convolve(np.random.default_rng(0).normal(size=120), np.ones(8) / 8, "same")[:100]
-    mouth = {"still": 0.001 * loud, "against": -0.2 * loud, "with": 0.2 * loud}[openings]
-    item = seen((LEFT, 0.0, 0.0), fps=12.5)
+    mouth = {"still": 0.001 * loud, "against": -0.2 * loud, "with": 0.2 * loud}[openings][::2]
+    item = seen((LEFT, 0.0, 0.0), fps=6.25)
     found = Item(item.meta, {**item.arrays, "openings_0": mouth.astype(np.float32), "loud": loud})
     voice, codes = decide(clip(lips=found))
     assert (voice.face_id, voice.method, voice.flags, codes) == ("a", "mouth", flags, [])
@@ -155,3 +161,35 @@ def test_a_still_picture_that_speaks_is_flagged_and_kept(stills):
     before = {path: path.stat().st_mtime_ns for path in stills.cache_root.rglob("*.npz")}
     voices.main(stills)
     assert {path: path.stat().st_mtime_ns for path in stills.cache_root.rglob("*.npz")} == before
+
+
+PUBLISHED = DATA.parent / "models" / light_asd.MODEL / light_asd.FILE
+
+
+@needs_real_data
+@pytest.mark.skipif(not PUBLISHED.is_file(), reason=f"no weights of Light-ASD in {PUBLISHED.parent}")
+def test_a_voice_that_is_not_the_faces_is_given_to_nobody(tmp_path, monkeypatch):
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    dubbed, two = "voice_is_not_the_face", "two_speakers_side_by_side"
+    for name in (dubbed, two):
+        shutil.copy(DATA / "hard" / f"{name}.mp4", raw)
+    packaged = weights.path_of("mediapipe_face_mesh", "face_landmark.tflite").parents[1]
+    shutil.copytree(packaged, tmp_path / ".weights")
+    (tmp_path / ".weights" / light_asd.MODEL).mkdir()
+    shutil.copy(PUBLISHED, tmp_path / ".weights" / light_asd.MODEL)
+    monkeypatch.setenv("ONSCREEN_HOME", str(tmp_path))
+    given = Params()
+    params = given.model_copy(update={"data": given.data.model_copy(update={"raw": str(raw)})})
+    workspace = Workspace(tmp_path, tmp_path, params, tmp_path / ".cache")
+    for stage in (prepare, extract_faces):
+        stage.main(workspace)
+
+    def told(method):
+        heard = params.voices.model_copy(update={"active_speaker": method})
+        voices.main(replace(workspace, params=params.model_copy(update={"voices": heard})))
+        found = {voice.clip_id: voice for voice in read_table(workspace.voices / "voices.parquet", Voice)}
+        return {name: (voice.face_id, voice.flags) for name, voice in found.items()}
+
+    assert told("light_asd") == {dubbed: (None, ("not_the_speaker",)), two: (None, ("several_people", "several_speakers"))}
+    assert told("mouth") == {dubbed: (dubbed, ("lips_do_not_follow_the_voice",)), two: (None, ("several_people",))}

@@ -19,7 +19,7 @@ from onscreen.cache import Item
 from onscreen.errors import InputError, WeightsError
 from onscreen.faces.clustering import Method, cluster
 from onscreen.ledger import LedgerRow, read_ledger
-from onscreen.records import Clip, Face, Identity, Reject, SplitRow, View
+from onscreen.records import Clip, Face, Identity, Reject, SplitRow, View, Voice
 from onscreen.stages.extract_faces import measurement_key
 from onscreen.store import read_table
 from onscreen.workspace import Workspace
@@ -53,6 +53,10 @@ class Tables:
     @cached_property
     def identities(self) -> list[Identity]:
         return _rows(self.workspace.identities / "identities.parquet", Identity)
+
+    @cached_property
+    def voices(self) -> list[Voice]:
+        return _rows(self.workspace.voices / "voices.parquet", Voice)
 
     @cached_property
     def splits(self) -> list[SplitRow]:

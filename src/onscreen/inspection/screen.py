@@ -14,7 +14,7 @@ from onscreen.config import Faces
 from onscreen.faces.limits import LIMITS, Limit, views_needed
 from onscreen.inspection.evidence import LINKED, Border, Subject, Tables, borders, decided_by, neighbours, sampled_times
 from onscreen.inspection.turns import Turn, face_turns, verdict
-from onscreen.records import Face, Identity, Reject, View
+from onscreen.records import Face, Identity, Reject, View, Voice
 from onscreen.stages.dedupe import threshold_of
 
 _VIEWS, _FACES = 6, 12  # rows shown at most
@@ -28,6 +28,9 @@ def screen(tables: Tables, subject: Subject) -> Iterator[RenderableType]:
         yield from _faces(tables, subject)
     else:
         yield from _people(tables, subject)
+    if subject.kind == "clip":
+        clips = {clip.clip_id for clip in subject.clips}
+        yield from (_voice(voice) for voice in tables.voices if voice.clip_id in clips)
     for face in subject.faces[:1] if subject.kind == "person" else subject.faces:
         yield from _who_is_near(tables, face)
 
@@ -72,6 +75,16 @@ def _people(tables: Tables, subject: Subject) -> Iterator[RenderableType]:
 
 def _person_of(view: View) -> tuple[str, int]:
     return view.clip_id, view.person
+
+
+def _voice(voice: Voice) -> RenderableType:
+    """Whose it is, and what was measured of it; a measure that does not exist is left out."""
+    measures = ("windows", "group_similarity", "speakers", "looked_s", "score", "sync", "people", "speaking")
+    known = [(name, value) for name in measures if (value := getattr(voice, name)) is not None]
+    numbers = "  ".join(f"{name} {_number(value)}" for name, value in known)
+    text = Text(f"\n{voice.clip_id}, voice: {f'of {voice.face_id}' if voice.face_id else 'given to nobody'}", style="bold")
+    flags = "".join(f"\n{flag}" for flag in voice.flags)
+    return text.append(f"\n{voice.method}  {numbers}", "not bold").append(flags, "not bold yellow")
 
 
 def _measured(params: Faces, views: list[View], times: Sequence[float]) -> Iterator[RenderableType]:

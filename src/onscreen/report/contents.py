@@ -11,7 +11,7 @@ from onscreen.records import Clip, Face, Pair, Reject, SplitRow
 from onscreen.store import read_table
 
 FOLDERS = (
-    *(f"data/{name}" for name in ("prepared", "faces", "identities", "splits", "hq", "m2p")),
+    *(f"data/{name}" for name in ("prepared", "faces", "identities", "voices", "splits", "hq", "m2p")),
     *(f"models/{name}" for name in ("face_voice", "hq")),
 )
 """Where the tables of rejects lie, in the order of the stages."""

@@ -54,8 +54,8 @@ def run(params: Faces, measured: Iterable[tuple[Clip, Item | Rejected]]) -> Iter
     A person is kept when enough views (min_presence) keep all thresholds (faces/limits.py). Its embedding pools those views; its
     picture is the best of them. keep: "largest" looks at the main person alone (number 0), "all" at everyone.
     A face without an embedding (lost) belongs to nobody, but whoever stands beside one is not alone.
-    A clip in which two people or more are seen gives its face, and the reject several_people for its voice: nobody can tell here
-    whose it is. Seen is who is sure (min_score) in two frames, or in one where min_presence asks for one; so whoever is kept is seen.
+    A clip in which two people or more are seen gives its face; how many they are is Face.people, and whose the voice is then the stage
+    voices decides. Seen is who is sure (min_score) in two frames, or in one where min_presence asks for one; so whoever is kept is seen.
     """
     for clip, item in measured:
         if isinstance(item, Rejected):
@@ -87,7 +87,6 @@ def _people(params: Faces, clip: Clip, item: Item) -> Iterator[Portrait | View |
     seen = [number for number, views in enumerate(sure) if len(views) >= min(2, views_needed(params, frames))]
     place = dict(zip(seen, places(faces, [sure[number] for number in seen]), strict=True))
     many = len(seen) + _stands_beside(params, item)
-    kept = 0
     for number, person in enumerate(people):
         views = [_view(clip, item, number, index) for index in person]
         pooled: list[int] = []
@@ -97,12 +96,8 @@ def _people(params: Faces, clip: Clip, item: Item) -> Iterator[Portrait | View |
             except Rejected as rejected:
                 yield Reject(face_id(clip.clip_id, number), STAGE, "face", rejected.code, rejected.detail, rejected.numbers)
             else:
-                kept += 1
                 yield _portrait(params, clip, item, Standing(number, place[number], many), [person[view] for view in pooled])
         yield from (replace(view, pooled=index in pooled) for index, view in enumerate(views))
-    if kept and many > 1:
-        detail = "several people are on screen; whose voice it is cannot be told"
-        yield Reject(clip.clip_id, STAGE, "voice", "several_people", detail, {"people": float(many)})
 
 
 def _stands_beside(params: Faces, item: Item) -> bool:

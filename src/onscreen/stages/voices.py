@@ -30,9 +30,9 @@ from onscreen.workspace import Workspace
 STAGE = "voices"
 LIGHT_ASD = "light_asd"
 STILL = 0.01  # movement of a mouth; a still picture has 0.000 to 0.004, the least of 30 real clips of people who speak 0.015
-LOOSE = (
-    0.0  # correlation of lips and loudness below which nothing speaks for them; displaced sound reaches 0 in half of all cases
-)
+# Correlation of lips and loudness below which nothing speaks for them. It misses most of what it should find: of 30 real clips none lies
+# below it (the least 0.06), of 870 pairs of a face and the voice of another one 17 in 100 do (the same clips chose it).
+LOOSE = 0.05
 
 
 @dataclass(frozen=True)

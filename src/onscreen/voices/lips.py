@@ -11,10 +11,11 @@ import numpy as np
 
 from onscreen.voices.waveform import RATE_HZ
 
-FPS = 12.5  # looks a second; syllables come at 4 to 5
-REACH = 3  # looks to either side, 240 ms: lips open before sound, and files are off by as much
+FPS = 6.25  # looks a second: each costs one face mesh, and of twice as many neighbours say the same
+LOUD_HZ = 12.5  # values of loudness a second; syllables come at 4 to 5
+REACH = 3  # values of loudness to either side, 240 ms: lips open before sound, and files are off by as much
 _FLOOR = 1e-7  # mean square: -70 dBFS, below which rooms differ and voices do not
-_LEAST_LOOKS = 25  # two seconds
+_LEAST_LOOKS = 12  # about two seconds
 
 
 @dataclass(frozen=True)
@@ -28,26 +29,29 @@ class Lips:
 
 
 def loudness(samples: np.ndarray) -> np.ndarray:
-    """(n,) float32 at 16 kHz -> (floor(n / 1280),) log10 of the mean square in each look's 80 ms."""
-    hop = round(RATE_HZ / FPS)
+    """(n,) float32 at 16 kHz -> (floor(n / 1280),) log10 of the mean square in each 80 ms."""
+    hop = round(RATE_HZ / LOUD_HZ)
     parts = samples[: len(samples) // hop * hop].reshape(-1, hop).astype(np.float64)
     return np.asarray(np.log10(np.maximum((parts**2).mean(1), _FLOOR)))
 
 
 def lips(first: int, openings: np.ndarray, loud: np.ndarray) -> Lips | None:
-    """How lips move and follow. first: look with which openings (T,) begin. loud: (n,) as loudness gives it. None under 2 s."""
+    """How lips move and follow. first: look with which openings (T,) begin. loud: (n,) as loudness gives it. None under
+    two seconds."""
     if len(openings) < _LEAST_LOOKS:
         return None
-    found = {lag: _correlation(first + lag, openings, loud) for lag in range(-REACH, REACH + 1)}
+    found = {lag: _correlation(round(first * LOUD_HZ / FPS) + lag, openings, loud) for lag in range(-REACH, REACH + 1)}
     known = {lag: value for lag, value in found.items() if value is not None}
     best = max(known, key=known.__getitem__, default=None)
     movement = float(openings.std())
-    return Lips(movement, None, None) if best is None else Lips(movement, known[best], best / FPS)
+    return Lips(movement, None, None) if best is None else Lips(movement, known[best], best / LOUD_HZ)
 
 
 def _correlation(start: int, openings: np.ndarray, loud: np.ndarray) -> float | None:
-    begin, end = max(start, 0), min(start + len(openings), len(loud))
-    mouth, voice = openings[begin - start : end - start], loud[begin:end]
-    if end - begin < _LEAST_LOOKS or mouth.std() < 1e-6 or voice.std() < 1e-6:
+    """start: value of loudness at the first opening, may lie before or behind all of them."""
+    heard = start + np.arange(len(openings)) * round(LOUD_HZ / FPS)
+    both = (heard >= 0) & (heard < len(loud))
+    mouth, voice = openings[both], loud[heard[both]]
+    if len(mouth) < _LEAST_LOOKS or mouth.std() < 1e-6 or voice.std() < 1e-6:
         return None
     return float(np.corrcoef(mouth, voice)[0, 1])
