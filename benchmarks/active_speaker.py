@@ -43,6 +43,7 @@ class Encoded:
 
 
 def main(folder: Path, others: int) -> None:
+    torch.set_num_threads(1)  # two threads of a small network wait for each other more than they work
     models = (*detectors.WEIGHTS["mediapipe"], MODEL)
     weights.ensure(models)
     files = {file: weights.path_of(model, file) for model in models for file in weights.model(model).files}
