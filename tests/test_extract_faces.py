@@ -95,7 +95,7 @@ def test_a_key_names_the_place_in_the_picture_and_not_the_rank() -> None:
         views = [view(frame, x, side) for frame in range(5) for x, side in ((0, left), (300, right))]
         return item(views, [BERT, ANNA] * 5)
 
-    main, other, _ = decide(two(80, 120), keep="all")
+    main, other = decide(two(80, 120), keep="all")
     swapped_main, swapped_other, _ = decide(two(120, 80), keep="all")
     assert (main.face.key, other.face.key) == (f"{'0' * 16}@0-2of2", f"{'0' * 16}@0-1of2")
     assert (swapped_main.face.key, swapped_other.face.key) == (other.face.key, main.face.key)

@@ -409,7 +409,7 @@ def test_the_table_of_old_commands_names_only_what_there_is() -> None:
     assert len(keys) > 10
     assert all(key in known[section] for section, key in keys)
     verbs = typer.main.get_command(cli.app).commands.keys()
-    assert set(re.findall(r"`onscreen ([a-z0-9_]+)", text)) <= verbs
+    assert set(re.findall(r"`onscreen ([a-z0-9_-]+)", text)) <= verbs
     assert set(re.findall(r"`dvc repro ([a-z0-9_]+)", text)) <= set(cli.STAGES)
 
 
