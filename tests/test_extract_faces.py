@@ -96,7 +96,7 @@ def test_a_key_names_the_place_in_the_picture_and_not_the_rank() -> None:
         return item(views, [BERT, ANNA] * 5)
 
     main, other = decide(two(80, 120), keep="all")
-    swapped_main, swapped_other, _ = decide(two(120, 80), keep="all")
+    swapped_main, swapped_other = decide(two(120, 80), keep="all")
     assert (main.face.key, other.face.key) == (f"{'0' * 16}@0-2of2", f"{'0' * 16}@0-1of2")
     assert (swapped_main.face.key, swapped_other.face.key) == (other.face.key, main.face.key)
     assert decide(two(80, 120))[0].face.key == main.face.key  # keep changes nothing
