@@ -3,7 +3,7 @@
     PYTHONPATH=src python benchmarks/hf_towers.py overfit   a tiny ViT and a tiny Wav2Vec2 learn 16 real people by heart: Top-1 = 1.0
     PYTHONPATH=src python benchmarks/hf_towers.py memory    one training step of ViT-Base and Wav2Vec2-Base: peak memory below 8 GB
 
-overfit takes the clips in $ONSCREEN_TEST_DATA/clips (default: ../shared/data/clips, with labels.csv) through prepare, extract_faces
+overfit takes the clips in $ONSCREEN_TEST_DATA/clips (with labels.csv) through prepare, extract_faces
 and train_face_voice. It says nothing of people whom the model has not seen: only that faces and voices reach the towers, and
 gradients the weights.
 """

@@ -11,9 +11,13 @@ import pytest
 import torch
 from torch import nn
 
+from matching_cases import planted
+from onscreen.config import TrainFaceVoice
 from onscreen.errors import ConfigError, ToolError
 from onscreen.matching.distributed import ALONE, Send, Share, launch
 from onscreen.matching.loss import Contrastive
+from onscreen.matching.towers import TowerSpec
+from onscreen.matching.train import Recipe, train
 
 KINDS = ("infonce", "siglip")
 PEOPLE = [[0, 1, 2, 3, 4], [0, 1, 0, 2, 1, 3, 3], [5]]  # an odd number of rows, the same person twice, fewer rows than processes
@@ -75,6 +79,24 @@ def test_a_script_from_standard_input_cannot_start_processes_and_is_told_so(monk
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
     with pytest.raises(ToolError, match="<stdin> is no file"):
         launch(told, 1, lambda message: None)
+
+
+def test_training_in_two_processes_is_training_in_one(tmp_path: Path) -> None:
+    params = {"embedding_dim": 8, "num_epochs": 2, "batch_size": 5, "learning_rate": 1e-2, "learn_temperature": True}
+    made = []
+    for devices in (1, 2):
+        what = TrainFaceVoice(**params, accelerator="cpu", devices=devices)
+        recipe = Recipe(what, TowerSpec("embedding", 24), TowerSpec("embedding", 32), frames=1)
+        rows: list[dict[str, float]] = []
+        trained = train(
+            recipe, planted(11), planted(4, seed=1), tmp_path / f"state{devices}", lambda _, row, rows=rows: rows.append(row)
+        )
+        made.append((rows, trained.matcher.state_dict()))
+    (alone, one), (shared, two) = made
+    assert [set(row) for row in alone] == [set(row) for row in shared]
+    assert [list(row.values()) for row in shared] == [pytest.approx(list(row.values()), rel=1e-4) for row in alone]
+    for name, weights in one.items():
+        torch.testing.assert_close(two[name], weights, rtol=1e-3, atol=1e-5)
 
 
 def test_rows_are_dealt_out_without_loss() -> None:
