@@ -113,10 +113,48 @@ def test_a_tree_is_split_trained_on_and_scored_with_the_guides_options(tree: Pat
     everyone = alone / "test.json"
     everyone.write_text(json.dumps({"vox1": {"test": [PEOPLE[0], PEOPLE[8], PEOPLE[18]]}}))
     result = call("hq", "evaluate", "--model_dir", "saved", "--split_json_path", everyone, "--vox_dir", data)
-    assert "1 test people take no part" in result.output
+    assert "1 test person takes no part" in result.output
     everyone.write_text(json.dumps({"vox1": {"test": PEOPLE[:2]}}))
-    with pytest.raises(NothingUsable, match="nobody of 2 test people can be scored: 2 were seen in training"):
+    with pytest.raises(
+        NothingUsable, match="nobody of 2 test people can be scored, and at least 2 are needed: 2 were seen in training"
+    ):
         call("hq", "evaluate", "--model_dir", "saved", "--split_json_path", everyone, "--vox_dir", data)
+
+
+def test_a_training_names_what_it_left_out_whether_it_ends_well_or_not(tree: Path, alone: Path) -> None:
+    data = alone / "my tree"
+    shutil.copytree(tree, data)
+    with pytest.raises(InputError, match=r"`onscreen hq split --vox_dir 'my tree'` makes it"):
+        call("hq", "train", "--save_dir", "saved", "--split_json_path", "my tree/split.json")
+    broken = data / "vox1" / "masked_faces" / PEOPLE[1] / "1.jpg"
+    broken.write_text("no picture")
+    train = (
+        "hq",
+        "train",
+        "--save_dir",
+        "saved",
+        "--split_json_path",
+        data / "split.json",
+        "--num_epochs",
+        1,
+        "--embedding_dim",
+        8,
+    )
+    (data / "split.json").write_text(json.dumps({"vox1": {"train": PEOPLE[:2]}}))
+    result = CliRunner().invoke(app, [str(argument) for argument in train])
+    assert isinstance(result.exception, NothingUsable)
+    assert "1 training people" in str(result.exception)
+    assert f"rejected: {PEOPLE[1]}: no_face: " in result.output
+    assert "saved/rejects.parquet holds all reasons" in result.output
+    assert {path.name for path in (alone / "saved").iterdir()} == {"rejects.parquet", ".onscreen"}, "it looks like no model"
+    (data / "split.json").write_text(json.dumps({"vox1": {"train": PEOPLE[:4], "val": [PEOPLE[8]], "test": [PEOPLE[18]]}}))
+    result = call(*train)
+    assert "1 validation person; a validation loss needs 2: the last epoch is kept" in result.output
+    assert "1 of 1" in result.output
+    assert f"rejected: {PEOPLE[1]}: no_face: " in result.output
+    with pytest.raises(NothingUsable, match="1 test person alone can be scored, and at least 2 are needed"):
+        call("hq", "evaluate", "--model_dir", "saved", "--split_json_path", data / "split.json")
+    assert not (alone / "saved" / "evaluation_results.json").exists()
 
 
 def test_the_older_rule_and_another_file_are_options(tree: Path, alone: Path) -> None:

@@ -1,6 +1,7 @@
 """onscreen train face-voice, evaluate face-voice, match, embed: the guide's commands on files of real people, and on bad ones."""
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -11,16 +12,18 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import soundfile
+import typer
 
 from onscreen import cli
 from onscreen.config import Params, Split
 from onscreen.errors import ConfigError
 from onscreen.guide.face_voice import _below, share_for
 from onscreen.guide.options import train_params
+from onscreen.guide.telling import INTERRUPTED, training_told
 from onscreen.matching.folder import PARTS, digest_of_person
 from onscreen.records import Reject
 from onscreen.stages.split import side_of
-from onscreen.store import read_json, read_table
+from onscreen.store import read_json, read_table, write_json
 from real_data import DATA
 
 PEOPLE = DATA / "face_voice" / "voxceleb1_10"
@@ -93,6 +96,7 @@ def trained(media: tuple[Path, Path], shared: Path, command: Command) -> Path:
         done = command("train", "face-voice", image_folder=media[0], audio_folder=media[1], save_dir=shared / "model", **EPOCHS)
         assert done.code == 0, done.err
         (shared / "told.txt").write_text(done.out)
+        (shared / "rejected.txt").write_text(done.err)
     return shared / "model"
 
 
@@ -120,8 +124,12 @@ def test_it_trains_on_the_train_side_alone_and_names_what_it_cannot_use(trained:
         "text": "no_face",
     }
     told = (shared / "told.txt").read_text()
-    assert "1 people are others under a second name" in told
-    assert "threshold" in told
+    assert "1 person is another under a second name" in told
+    assert "threshold from 2 validation people says nothing; 10 are needed" in told
+    assert re.search(r"kept epoch\s*│\s*[123] of 3 ", told)
+    named = (shared / "rejected.txt").read_text()
+    assert "rejected: silent.wav: silent: " in named
+    assert "rejects.parquet holds all reasons" in named
 
 
 @needs_people
@@ -168,6 +176,14 @@ def test_a_share_that_leaves_nobody_says_how_many_are_held_out(trained: Path, me
     nobody = command("evaluate", "face-voice", **folders, test_size=0.001)
     assert nobody.code == 2
     assert "is nobody whom the model has not seen. It has not seen 3: --test_size 0.07 takes them" in nobody.err
+    unseen = [path.stem for path in PEOPLE.glob("*.png") if side_of(path.stem, Split()) == "test"]
+    few = next(step / 100 for step in range(1, 100) if sum(_below(name, step / 100, Split()) for name in unseen) == 1)
+    (trained / "evaluation_results.json").unlink(missing_ok=True)
+    one = command("evaluate", "face-voice", **folders, test_size=few)
+    assert one.code == 2
+    assert "1 person is left to test on; at least 2 are needed. 3 people are held out" in one.err
+    assert "--test_size 0.07 tests all of them" in one.err
+    assert not (trained / "evaluation_results.json").exists(), "nothing can be told of one person"
     for wrong, told in (({"test_size": 0}, "--test_size 0"), ({"test_size": 2}, "--test_size 2"), ({"top_k": 0}, "--top_k 0")):
         ended = command("evaluate", "face-voice", **folders, **wrong)
         assert ended.code == 2
@@ -177,7 +193,7 @@ def test_a_share_that_leaves_nobody_says_how_many_are_held_out(trained: Path, me
 
 @needs_people
 def test_voices_are_ranked_for_a_face_and_what_cannot_be_heard_is_named(
-    trained: Path, media: tuple[Path, Path], command: Command
+    trained: Path, media: tuple[Path, Path], command: Command, tmp_path: Path
 ) -> None:
     face = next(media[0].glob("A*.png"))
     done = command("match", face=face, voices=media[1], model=trained)
@@ -186,7 +202,17 @@ def test_voices_are_ranked_for_a_face_and_what_cannot_be_heard_is_named(
     scores = [float(row[3]) for row in rows]
     assert scores == sorted(scores, reverse=True)
     assert len(rows) == len(list(media[1].iterdir())) - 3
-    threshold = read_json(trained / "config.json")["calibration"]["threshold"]
+    assert "threshold from 2 validation people says nothing; 10 are needed" in done.out
+    assert "same person" not in done.out
+    config = read_json(trained / "config.json")
+    threshold = config["calibration"]["threshold"]
+    sure = shutil.copytree(trained, tmp_path / "sure", ignore=shutil.ignore_patterns(".onscreen"))
+    (sure / ".onscreen").symlink_to(trained / ".onscreen")  # what is measured already
+    config["calibration"]["validation_people"] = 12
+    write_json(sure / "config.json", config)
+    done = command("match", face=face, voices=media[1], model=sure)
+    assert f"threshold {threshold:.4f}, chosen on 12 validation people" in done.out
+    rows = [line.split("│") for line in done.out.splitlines() if line.startswith("│")]
     assert all(
         (row[4].strip() == "same person") == (score >= round(threshold, 4)) for row, score in zip(rows, scores, strict=True)
     )
@@ -245,6 +271,26 @@ def test_options_that_are_wrong_end_in_2_and_name_themselves(command: Command, t
         assert told in " ".join(ended.err.split())
         assert "Traceback" not in ended.err
     assert not (tmp_path / "m" / "config.json").exists()
+
+
+def test_a_training_without_enough_people_names_what_it_left_out(command: Command, tmp_path: Path) -> None:
+    for name in ("a.png", "a.wav", "b.png", "b.wav"):
+        (tmp_path / name).write_text("x")
+    ended = command("train", "face-voice", save_dir="m", image_folder=tmp_path, audio_folder=tmp_path)
+    assert ended.code == 2
+    assert "0 people are left to train on" in ended.err
+    assert "rejected: a.png: unreadable_image: " in ended.err
+    assert "m/rejects.parquet holds all reasons" in ended.err
+    assert {"a.png", "a.wav", "b.png", "b.wav"} <= {row.item for row in read_table(tmp_path / "m" / "rejects.parquet", Reject)}
+    assert {path.name for path in (tmp_path / "m").iterdir()} == {"rejects.parquet", ".onscreen"}, "it looks like no model"
+    assert command("train", "face-voice", save_dir="m", image_folder=tmp_path, audio_folder=tmp_path).code == 2
+
+
+def test_an_interrupted_training_says_that_the_same_command_goes_on(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as ended, training_told():
+        raise KeyboardInterrupt
+    assert ended.value.exit_code == INTERRUPTED
+    assert "the same command goes on where it stopped" in capfd.readouterr().err
 
 
 def test_a_larger_share_holds_the_smaller_one() -> None:

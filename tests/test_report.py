@@ -58,6 +58,7 @@ def page(root: Path, people: int = 12) -> str:
 
 def test_the_page_holds_data_rejects_people_figures_and_what_is_null(tmp_path: Path) -> None:
     text = page(tmp_path)
+    assert "Weights of epoch 2 of 3" in text
     plain = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text))
     assert "8 usable clips" in plain
     assert "prepare the clip too_short 1 0.5 s" in plain

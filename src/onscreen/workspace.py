@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from onscreen.cache import FileHashes, ItemCache
@@ -52,7 +53,7 @@ class Workspace:
         if self.home != self.root and in_home.is_dir():
             raise InputError(
                 f"data.raw = {named} is not in this experiment's own checkout ({self.root}), because neither git nor DVC knows its "
-                f"files. Run `dvc add {named}`, commit {named}.dvc, or set data.raw to the absolute path {in_home}"
+                f"files. Run `dvc add {quote(named)}`, commit {named}.dvc, or set data.raw to the absolute path {in_home}"
             )
         raise InputError(f"data.raw = {named}: there is no folder {raw}. Put videos there, or name your folder in params.yaml.")
 

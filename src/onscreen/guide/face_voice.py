@@ -15,9 +15,10 @@ from typing import Any
 from onscreen.config import Params, Split
 from onscreen.errors import ConfigError, NothingUsable
 from onscreen.guide.measuring import Measured, config_of, digests_of, hearing_of, inputs_of, measure, workspace_for
-from onscreen.guide.model_files import FILES, RESULTS, place, refuse_other_settings, results_of
+from onscreen.guide.model_files import FILES, REJECTS, RESULTS, place, refuse_other_settings, results_of, write_rejects
 from onscreen.guide.options import counts
 from onscreen.guide.people import STAGE, Media, join_by_bytes, pairs_of, usable
+from onscreen.guide.telling import TooFewPeople
 from onscreen.matching.folder import digest_of_person, load_model, read_config
 from onscreen.matching.train import FEWEST_PEOPLE, check_device
 from onscreen.own_folder import OwnFolder
@@ -52,7 +53,7 @@ class Trained:
     train_loss: float
     val_loss: float | None
     calibration: dict[str, Any]
-    rejects: dict[str, int]
+    rejects: tuple[Reject, ...]
 
 
 def train(media: Media, save_dir: Path, params: Params) -> Trained:
@@ -60,7 +61,7 @@ def train(media: Media, save_dir: Path, params: Params) -> Trained:
 
     A killed run goes on where it stopped; a finished one is told again, and nothing is trained.
     Raises InputError when save_dir holds what this command did not write, ConfigError when it holds a model of other settings or
-    of other people, NothingUsable when fewer than 2 people are left to train on.
+    of other people, TooFewPeople when fewer than 2 are left to train on: rejects.parquet in save_dir says why.
     """
     check_device(params.train_face_voice)
     own = OwnFolder(save_dir.resolve(), "--save_dir", MANIFEST)
@@ -75,7 +76,7 @@ def train(media: Media, save_dir: Path, params: Params) -> Trained:
         refuse_other_settings(own.path, settings)
         workspace = own.workspace(own.path, params)
         people = _people(workspace, media, face, voice, params.split)
-        _enough(people, params.split)
+        _enough(own, people, params.split)
         _same_people(own.path, people)
         plan = replace(plan_of(params.train_face_voice, face, voice), stage=STAGE, tracked=False)
         made = workspace.models / "face_voice"
@@ -85,7 +86,7 @@ def train(media: Media, save_dir: Path, params: Params) -> Trained:
             "joined_people_sha256": sorted(digest_of_person(name) for name in people.joined),
         }
         write_json(made / "config.json", config)
-        write_table(made / "rejects.parquet", Reject, people.rejects)
+        write_table(made / REJECTS, Reject, people.rejects)
         place(made, own)
     rows = read_json(own.path / "history.json")
     best = config["best_epoch"]
@@ -99,7 +100,7 @@ def train(media: Media, save_dir: Path, params: Params) -> Trained:
         train_loss=rows["train_loss"][best],
         val_loss=rows["val_loss"][best],
         calibration=config["calibration"],
-        rejects=counts(people.rejects),
+        rejects=tuple(people.rejects),
     )
 
 
@@ -144,14 +145,16 @@ def load(measured: Measured, media: Media, pairs: list[Pair]) -> Loaded:
     return pair_set(STAGE, pairs, measured.faces, measured.voices, face_source, voice_source)
 
 
-def _enough(people: _People, split: Split) -> None:
+def _enough(own: OwnFolder, people: _People, split: Split) -> None:
     sizes = {side: len(loaded.pairs.people) for side, loaded in people.sides.items()}
     if sizes["train"] < FEWEST_PEOPLE:
         lost = ", ".join(f"{count} {code}" for code, count in counts(people.rejects).items())
-        raise NothingUsable(
-            f"{sizes['train']} people to train on; at least {FEWEST_PEOPLE} are needed. {sizes['val']} choose the epoch and "
+        raise TooFewPeople(
+            f"{_people_are(sizes['train'])} left to train on; at least {FEWEST_PEOPLE} are needed. {sizes['val']} choose the epoch and "
             f"{sizes['test']} are held out for the test, by split.val = {split.val:g} and split.test = {split.test:g}"
-            + (f". Left out: {lost}" if lost else "")
+            + (f". Left out: {lost}" if lost else ""),
+            people.rejects,
+            write_rejects(own, people.rejects),
         )
 
 
@@ -172,7 +175,8 @@ def evaluate_model(media: Media, model_dir: Path, test_size: float, top_k: int, 
     """Score a model on people of these folders who neither trained it nor chose its epoch; write evaluation_results.json.
 
     test_size: share of all people, above 0 up to 1: those whose hash lies below it, so a smaller share is part of a larger one.
-    Raises ConfigError for a wrong share or rank, InputError when the folder holds no model, NothingUsable when nobody is left.
+    Raises ConfigError for a wrong share or rank, InputError when the folder holds no model, NothingUsable when fewer than 2 people are
+    left: of one, nothing can be told.
     """
     if not 0 < test_size <= 1:
         raise ConfigError(f"--test_size {test_size:g}: must be a share of people, above 0 and at most 1")
@@ -193,9 +197,8 @@ def evaluate_model(media: Media, model_dir: Path, test_size: float, top_k: int, 
     joined, _ = join_by_bytes(usable(own, measured.sha256), measured.sha256)
     loaded = load(measured, joined, list(pairs_of(joined)))
     rejects = [*joined.rejects, *measured.rejects]
-    if not loaded.pairs.links:
-        lost = ", ".join(f"{count} {code}" for code, count in counts(rejects).items())
-        raise NothingUsable(f"none of the {len(chosen)} test people has a face and a voice that can be used ({lost})")
+    if len(loaded.pairs.people) < FEWEST_PEOPLE:
+        raise NothingUsable(_too_few(loaded, chosen, unseen, rejects, split))
     results = results_of(model, loaded.pairs, config, params.evaluate, top_k, (OWN,))
     results |= {"test_size": test_size, "people_in_folders": len(media.people), "people_unseen": len(unseen)}
     results["left_out"] = counts(rejects)
@@ -227,6 +230,20 @@ def _nobody(media: Media, unseen: set[str], test_size: float, split: Split) -> s
         f"--test_size {test_size:g} of {people} people is nobody whom the model has not seen. It has not seen {len(unseen)}: "
         f"--test_size {share_for(unseen, split):g} takes them"
     )
+
+
+def _too_few(loaded: Loaded, chosen: set[str], unseen: set[str], rejects: list[Reject], split: Split) -> str:
+    """Nobody, or one person, who has nobody to be told from."""
+    tested, lost = len(loaded.pairs.people), ", ".join(f"{count} {code}" for code, count in counts(rejects).items())
+    told = f"{_people_are(tested)} left to test on; at least {FEWEST_PEOPLE} are needed. {_people_are(len(unseen))} held out"
+    told += f" (left out: {lost})" if lost else ""
+    if len(chosen) < len(unseen):
+        return f"{told}: --test_size {share_for(unseen, split):g} tests all of them"
+    return f"{told}, and all of them were taken: add people whom the model has not seen, or train one with a larger split.test"
+
+
+def _people_are(count: int) -> str:
+    return "1 person is" if count == 1 else f"{count} people are"
 
 
 def share_for(people: Collection[str], split: Split) -> float:

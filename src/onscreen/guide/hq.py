@@ -12,12 +12,13 @@ from typing import Any
 from onscreen.config import Params
 from onscreen.errors import ConfigError, InputError, NothingUsable
 from onscreen.guide.measuring import config_of, workspace_for
-from onscreen.guide.model_files import FILES, RESULTS, place, refuse_other_settings, results_of
+from onscreen.guide.model_files import FILES, REJECTS, RESULTS, place, refuse_other_settings, results_of, write_rejects
 from onscreen.guide.options import counts
+from onscreen.guide.telling import TooFewPeople
 from onscreen.matching.folder import digest_of_person, load_model, read_config
 from onscreen.matching.hq_split import RULES, Sides, sides_of
 from onscreen.matching.hq_tree import Tree, read_split, tree_of
-from onscreen.matching.train import accelerator_of, check_device
+from onscreen.matching.train import FEWEST_PEOPLE, accelerator_of, check_device
 from onscreen.own_folder import OwnFolder
 from onscreen.records import Reject
 from onscreen.stages.contamination import OWN
@@ -59,19 +60,19 @@ def open_tree(vox_dir: Path | None, split_json: Path) -> Tree:
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of a training. config, history: of the model's folder. told: metrics of the tree. rejects: by code."""
+    """What came of a training. config, history: of the model's folder. told: metrics of the tree. rejects: what is left out."""
 
     config: dict[str, Any]
     history: dict[str, Any]
     told: dict[str, Any]
-    rejects: dict[str, int]
+    rejects: tuple[Reject, ...]
 
 
 def train(tree: Tree, save_dir: Path, params: Params) -> Trained:
     """Train on the tree's train side, choose the epoch on its val side where it has one; write the model into save_dir.
 
     A killed run goes on where it stopped. Raises InputError when save_dir holds what this command did not write, ConfigError when it
-    holds a model of other settings, NothingUsable when fewer than 2 people are left to train on.
+    holds a model of other settings, TooFewPeople when fewer than 2 are left to train on: rejects.parquet in save_dir says why.
     """
     check_device(params.train_hq)
     own = OwnFolder(save_dir.resolve(), "--save_dir", MANIFEST)
@@ -82,10 +83,11 @@ def train(tree: Tree, save_dir: Path, params: Params) -> Trained:
         made = workspace.models / "hq"
         train_tree(workspace, tree, params.train_hq, made, tracked=False)
         config, told = read_config(made), read_json(workspace.reports / "metrics" / "train_hq.json")
-        rejects = counts(read_table(made / "rejects.parquet", Reject))
+        rejects = tuple(read_table(made / REJECTS, Reject))
         if config["status"] != "ok":
-            lost = ", ".join(f"{count} {code}" for code, count in rejects.items())
-            raise NothingUsable(f"{config['status']}: {config['reason']}" + (f". Left out: {lost}" if lost else ""))
+            lost = ", ".join(f"{count} {code}" for code, count in counts(rejects).items())
+            told = f"{config['status']}: {config['reason']}" + (f". Left out: {lost}" if lost else "")
+            raise TooFewPeople(told, rejects, write_rejects(own, rejects))
         place(made, own)
     return Trained(config, read_json(own.path / "history.json"), told, rejects)
 
@@ -102,7 +104,8 @@ class Evaluated:
 def evaluate_model(tree: Tree, model_dir: Path, top_k: int, params: Params) -> Evaluated:
     """Score a model on the tree's test people whom it has not seen; write evaluation_results.json into its folder.
 
-    Raises ConfigError for a model of sound files or of other spectrograms, NothingUsable when nobody is left to test on.
+    Raises ConfigError for a model of sound files or of other spectrograms, NothingUsable when fewer than 2 people are left to test
+    on: of one, nothing can be told.
     """
     if top_k < 1:
         raise ConfigError(f"--top_k {top_k}: must be a whole number from 1")
@@ -122,8 +125,8 @@ def evaluate_model(tree: Tree, model_dir: Path, top_k: int, params: Params) -> E
     pairs = without(loaded.pairs, sorted(seen))
     rejects = counts(loaded.rejects)
     known = sum(digest_of_person(name) in seen for name in loaded.pairs.people)
-    if not pairs.links:
-        raise NothingUsable(_nobody(tree, known, rejects))
+    if len(pairs.by_person) < FEWEST_PEOPLE:
+        raise NothingUsable(_too_few(tree, len(pairs.by_person), known, rejects))
     model = load_model(model_dir).to(accelerator_of(params.train_hq))
     # A tree that says what its files were taken from is made of somebody's own videos.
     labels, corpora = ({}, (OWN,)) if tree.source else (of_tree(tree.files.folder, pairs.people), corpora_of(tree))
@@ -133,11 +136,20 @@ def evaluate_model(tree: Tree, model_dir: Path, top_k: int, params: Params) -> E
     return Evaluated(results, known, rejects)
 
 
-def _nobody(tree: Tree, known: int, rejects: dict[str, int]) -> str:
+def _too_few(tree: Tree, left: int, known: int, rejects: dict[str, int]) -> str:
     people = len(tree.side("test"))
     if not people:
         return f"{tree.files.folder}: split.json puts nobody on the test side who has spectrograms and faces"
     lost = ", ".join(f"{count} {code}" for code, count in rejects.items())
-    return f"nobody of {people} test people can be scored: {known} were seen in training" + (
-        f". Left out: {lost}" if lost else ""
+    can = (
+        f"nobody of {people} test people"
+        if not left
+        else f"1 of {people} test people alone"
+        if people > 1
+        else "1 test person alone"
+    )
+    return (
+        f"{can} can be scored, and at least {FEWEST_PEOPLE} are needed: {known} were seen in training"
+        + (f". Left out: {lost}" if lost else "")
+        + ". Put more people, with spectrograms and faces, on the test side of split.json"
     )

@@ -11,6 +11,8 @@ from rich.table import Table
 
 from onscreen.errors import ConfigError
 from onscreen.guide.commands import PARAMS, errors_exit_with_2
+from onscreen.guide.telling import last_epoch_kept, print_rejects, training_told
+from onscreen.guide.telling import say as _say
 
 _OWN = "default: that of train_hq in params.yaml of the current folder where there is one, else"
 _SHOWN = 5  # names of people in a line
@@ -50,7 +52,8 @@ def split(
     """Put the people of a tree on train, val and test sides: split.json.
 
     Of ten, the ninth is on test, the tenth on val. People with spectrograms and faces are listed, nobody else. A person of both parts
-    (by name) is on the side of vox1.
+    (by name) is on the side of vox1. The published rule needs vox1/vox1_meta.csv and vox2/full_vox2_meta.csv inside the tree, of the
+    parts that are there; --rule available needs neither.
 
     Exit codes: 0 written; 2 an option is wrong, a folder or meta file is missing, or nobody has media.
     """
@@ -74,6 +77,7 @@ def split(
 
 
 @errors_exit_with_2()
+@training_told()
 def train(
     save_dir: Annotated[Path, typer.Option("--save_dir", help="folder for the model; a killed training goes on in it")],
     split_json_path: SplitJson = VOX / "split.json",
@@ -108,10 +112,14 @@ def train(
     Spectrograms are .npy or .pickle (numpy arrays alone; one that would run code is refused), of any number of bands and any length;
     those of most training files are taken. Without people on val there is no validation, and the last epoch is kept.
 
-    Exit codes: 0 trained; 2 an option is wrong, split.json or a folder is missing, or fewer than two people are left to train on.
+    What cannot be used is told and stands in rejects.parquet, also where nothing can be trained.
+
+    Exit codes: 0 trained; 2 an option is wrong, split.json or a folder is missing, or fewer than two people are left to train on; 130
+    interrupted: the same command goes on where it stopped.
     """
     from onscreen.guide import hq as work
-    from onscreen.guide.options import params_of, train_params
+    from onscreen.guide.model_files import REJECTS
+    from onscreen.guide.options import counts, params_of, train_params
 
     given = {
         "batch_size": batch_size,
@@ -129,9 +137,9 @@ def train(
     data, best = done.config["data"], done.config["best_epoch"]
     loss = done.history["val_loss"][best]
     rows: dict[str, Any] = {f"{name} people": data[f"{name}_people"] for name in ("training", "validation")}
-    rows |= {"training pairs": data["training_pairs"], "epochs": len(done.history["train_loss"]), "kept epoch": best + 1}
+    rows |= {"training pairs": data["training_pairs"], "kept epoch": f"{best + 1} of {len(done.history['train_loss'])}"}
     rows |= {"train loss": f"{done.history['train_loss'][best]:.4f}", "val loss": "none" if loss is None else f"{loss:.4f}"}
-    rows |= {f"left out: {code}": count for code, count in done.rejects.items()}
+    rows |= {f"left out: {code}": count for code, count in counts(done.rejects).items()}
     table = Table("what", "count", title=str(save_dir))
     for name, value in rows.items():
         table.add_row(name, str(value))
@@ -141,7 +149,8 @@ def train(
             _say(f"{name.replace('_', ' ')}: {done.told[name]}")
     _say(f"spectrograms: {done.told['spectrograms']}; {done.config['inputs']['voice']['mel_bands']} bands")
     if loss is None:
-        _say("no validation people: the last epoch is kept")
+        _say(last_epoch_kept(data["validation_people"]))
+    print_rejects(done.rejects, save_dir / REJECTS)
 
 
 @errors_exit_with_2()
@@ -157,7 +166,7 @@ def evaluate(
 
     Writes evaluation_results.json into the model's folder.
 
-    Exit codes: 0 scored; 2 an option is wrong, split.json or a folder is missing, or nobody is left to test on.
+    Exit codes: 0 scored; 2 an option is wrong, split.json or a folder is missing, or fewer than two people are left to test on.
     """
     from onscreen.guide import hq as work
     from onscreen.guide.model_files import RESULTS
@@ -179,7 +188,8 @@ def evaluate(
     for name, reason in found["reasons"].items():
         _say(f"{name}: none, {reason}")
     if done.known:
-        _say(f"{done.known} test people take no part: the model was trained on them, or its epoch was chosen on them")
+        who = "1 test person takes" if done.known == 1 else f"{done.known} test people take"
+        _say(f"{who} no part: known from the training or from the choice of the epoch")
     if done.rejects:
         _say("left out: " + ", ".join(f"{count} {code}" for code, count in done.rejects.items()))
     _say(f"{model_dir / RESULTS} holds all figures")
@@ -206,7 +216,3 @@ def _names(people: tuple[str, ...]) -> str:
 
 def _figure(value: float | None) -> str:
     return "none" if value is None else f"{value:.3f}"
-
-
-def _say(text: str) -> None:
-    Console(soft_wrap=True).print(text, highlight=False, markup=False)

@@ -37,13 +37,15 @@ class Embedding:
 @dataclass(frozen=True)
 class Ranked:
     """Voices by how well they fit a face, the best first. scores: cosine. threshold: from which on face and voice are taken for one
-    person; None, and why_no_threshold, where the model has none. missed, accepted: how often that was wrong on validation people.
+    person; None, and why_no_threshold, where the model has none. validation_people: those it was chosen on. missed, accepted: how
+    often it was wrong on them.
     """
 
     names: tuple[str, ...]
     scores: tuple[float, ...]
     threshold: float | None
     why_no_threshold: str
+    validation_people: int
     missed: float
     accepted: float
     rejects: tuple[Reject, ...]
@@ -79,6 +81,7 @@ def match(face: Path, voices: Path, model_dir: Path, params: Params) -> Ranked:
         scores=tuple(float(scores[at]) for at in order),
         threshold=told["threshold"],
         why_no_threshold=told.get("reason", ""),
+        validation_people=told.get("validation_people", 0),
         missed=told.get("missed", 0.0),
         accepted=told.get("accepted", 0.0),
         rejects=_rejects("voice", heard),

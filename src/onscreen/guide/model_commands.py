@@ -3,7 +3,7 @@ before one runs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,17 +11,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from onscreen.console import console
 from onscreen.errors import ConfigError
 from onscreen.guide.commands import PARAMS, errors_exit_with_2
+from onscreen.guide.telling import last_epoch_kept, print_rejects, training_told
+from onscreen.guide.telling import say as _say
 from onscreen.help import Group
 
 if TYPE_CHECKING:
     from onscreen.guide.people import Media
-    from onscreen.records import Reject
 
 _OWN = "default: that of params.yaml in the current folder where there is one, else"
-_LISTED = 20  # rejects that are shown; tables hold all
+_TRUSTED = 10  # validation people, from whom on a threshold says something
 
 train_app = typer.Typer(cls=Group, no_args_is_help=True, help="Train a model on files of any folder.")
 export_app = typer.Typer(cls=Group, no_args_is_help=True, help="A model in other formats.")
@@ -49,6 +49,7 @@ Model = Annotated[Path, typer.Option("--model", help="folder of a trained model,
 
 @train_app.command("face-voice")
 @errors_exit_with_2()
+@training_told()
 def train_face_voice(
     save_dir: Annotated[Path, typer.Option("--save_dir", help="folder for the model; a killed training goes on in it")],
     image_folder: ImageFolder = None,
@@ -76,12 +77,14 @@ def train_face_voice(
 
     People are put on sides by a hash of their name: split.test of params.yaml (a quarter) is held out and never trained on, split.val
     chooses the epoch and the threshold. The towers are those of params.yaml. What cannot be used is told and stands in
-    rejects.parquet.
+    rejects.parquet, also where nothing can be trained.
 
-    Exit codes: 0 trained; 2 an option is wrong, nothing can be used, or fewer than two people are left to train on.
+    Exit codes: 0 trained; 2 an option is wrong, nothing can be used, or fewer than two people are left to train on; 130 interrupted:
+    the same command goes on where it stopped.
     """
     from onscreen.guide import face_voice as work
-    from onscreen.guide.options import params_of, train_params
+    from onscreen.guide.model_files import REJECTS
+    from onscreen.guide.options import counts, params_of, train_params
 
     given = {
         "embedding_dim": embedding_dim,
@@ -96,15 +99,18 @@ def train_face_voice(
     media = _media(image_folder, audio_folder, matched_files)
     done = work.train(media, save_dir, params)
     rows: dict[str, Any] = {f"people: {side}": count for side, count in done.people.items()}
-    rows |= {"faces": done.faces, "voices": done.voices, "epochs": done.epochs, "kept epoch": done.best + 1}
+    rows |= {"faces": done.faces, "voices": done.voices, "kept epoch": f"{done.best + 1} of {done.epochs}"}
     rows |= {"train loss": f"{done.train_loss:.4f}", "val loss": "none" if done.val_loss is None else f"{done.val_loss:.4f}"}
-    _print_table(str(save_dir), rows, done.rejects)
+    _print_table(str(save_dir), rows, counts(done.rejects))
     if done.joined:
-        _say(f"{done.joined} people are others under a second name: files of the same bytes")
+        who = "1 person is another" if done.joined == 1 else f"{done.joined} people are others"
+        _say(f"{who} under a second name: files of the same bytes")
     if done.val_loss is None:
-        _say("no validation people: the last epoch is kept")
-    _say(_threshold(done.calibration["threshold"], done.calibration.get("reason", "")))
+        _say(last_epoch_kept(done.people["val"]))
+    told = done.calibration
+    _say(_threshold(told["threshold"], told.get("validation_people", 0), told.get("reason", "")))
     _left_out(media)
+    print_rejects(done.rejects, save_dir / REJECTS)
 
 
 @errors_exit_with_2()
@@ -121,10 +127,10 @@ def evaluate_face_voice(
 ) -> None:
     """Score a face-voice model on people of two folders whom it has not seen.
 
-    Whoever trained the model or chose its epoch takes no part. With few people, 0.05 of them may be nobody: then the error says how
-    many are held out. Writes evaluation_results.json into the model's folder.
+    Whoever trained the model or chose its epoch takes no part. With few people, 0.05 of them may be nobody, or one, of whom
+    nothing can be told: then the error says how many are held out. Writes evaluation_results.json into the model's folder.
 
-    Exit codes: 0 scored; 2 an option is wrong, or nobody is left to test on.
+    Exit codes: 0 scored; 2 an option is wrong, or fewer than two people are left to test on.
     """
     from onscreen.guide import face_voice as work
     from onscreen.guide.model_files import RESULTS
@@ -164,8 +170,9 @@ def match(
 ) -> None:
     """Rank voices by how well they fit a face.
 
-    Above the model's threshold, chosen on its validation people, a voice is called the same person's. A model tells likeness, not
-    who somebody is: of people with like voices any may come first.
+    Above the model's threshold, chosen on its validation people, a voice is called the same person's, where they were 10 or more: a
+    threshold of fewer says nothing, and scores stand alone. A model tells likeness, not who somebody is: of people with like voices any
+    may come first.
 
     Exit codes: 0 all voices are ranked; 1 some cannot be used; 2 none can, or not the face, or an option is wrong.
     """
@@ -173,17 +180,16 @@ def match(
     from onscreen.guide.options import params_of
 
     done = work(face, voices, model, params_of(PARAMS))
-    table = Table("rank", "voice", "score", *(["taken for"] if done.threshold is not None else []))
+    judged = done.threshold is not None and done.validation_people >= _TRUSTED
+    table = Table("rank", "voice", "score", *(["taken for"] if judged else []))
     for rank, (name, score) in enumerate(zip(done.names, done.scores, strict=True), 1):
-        verdict = [] if done.threshold is None else ["same person" if done.takes_for_one(score) else "another"]
+        verdict = ["same person" if done.takes_for_one(score) else "another"] if judged else []
         table.add_row(str(rank), name, f"{score:.4f}", *verdict)
     Console().print(table)
-    _say(_threshold(done.threshold, done.why_no_threshold))
-    if done.threshold is not None:
-        _say(
-            f"on validation people {done.missed:.0%} of right pairs lay below it, {done.accepted:.0%} of wrong ones at it or above"
-        )
-    _print_rejects(done.rejects)
+    print_rejects(done.rejects)
+    _say(_threshold(done.threshold, done.validation_people, done.why_no_threshold))
+    if judged:
+        _say(f"of their right pairs {done.missed:.0%} lay below it, of their wrong ones {done.accepted:.0%} at it or above")
     raise typer.Exit(1 if done.rejects else 0)
 
 
@@ -209,9 +215,7 @@ def embed(
     option, place = ("--faces", faces) if faces is not None else ("--voices", voices)
     done = work(model, option, Path(str(place)), output, params_of(PARAMS))
     _say(f"{done.rows} of {done.files} files are in {output}")
-    _print_rejects(done.rejects)
-    if done.rejects:
-        _say(f"{done.rejected} holds all reasons")
+    print_rejects(done.rejects, done.rejected)
     raise typer.Exit(1 if done.rejects else 0)
 
 
@@ -260,7 +264,7 @@ def matched_files(
         "pairs": done.pairs,
     }
     _print_table(str(output), rows, counts(done.rejects))
-    _print_rejects(done.rejects)
+    print_rejects(done.rejects)
     raise typer.Exit(1 if done.rejects else 0)
 
 
@@ -278,8 +282,12 @@ def _media(image_folder: Path | None, audio_folder: Path | None, matched: Path |
     return read_folders(image_folder, audio_folder)
 
 
-def _threshold(threshold: float | None, reason: str) -> str:
-    return f"threshold {threshold:.4f}" if threshold is not None else f"no threshold: {reason}"
+def _threshold(threshold: float | None, people: int, reason: str) -> str:
+    if threshold is None:
+        return f"no threshold: {reason}"
+    if people < _TRUSTED:
+        return f"threshold from {people} validation people says nothing; {_TRUSTED} are needed"
+    return f"threshold {threshold:.4f}, chosen on {people} validation people"
 
 
 def _figure(value: float | None) -> str:
@@ -305,15 +313,3 @@ def _print_table(title: str, figures: Mapping[str, Any], rejects: Mapping[str, i
     for name, value in (*figures.items(), *((f"rejected: {code}", count) for code, count in rejects.items())):
         table.add_row(name, str(value))
     Console().print(table)
-
-
-def _print_rejects(rejects: Iterable[Reject]) -> None:
-    rows = list(rejects)
-    for row in rows[:_LISTED]:
-        console.print(f"rejected: {row.item}: {row.code}: {row.detail}", highlight=False, markup=False)
-    if len(rows) > _LISTED:
-        console.print(f"and {len(rows) - _LISTED} more", highlight=False)
-
-
-def _say(text: str) -> None:
-    Console(soft_wrap=True).print(text, highlight=False, markup=False)

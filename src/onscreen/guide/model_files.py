@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,17 @@ from onscreen.matching.recipe import INDIFFERENT
 from onscreen.matching.state import check_same_recipe
 from onscreen.matching.strata import labels_of, summary
 from onscreen.matching.towers import FaceVoiceModel
-from onscreen.matching.train import FEWEST_PEOPLE
 from onscreen.matching.trials import trials_of
 from onscreen.own_folder import OwnFolder
+from onscreen.records import Reject
 from onscreen.stages.contamination import backbones_of, contamination
 from onscreen.stages.evaluate import NO_NUMBERS, backbones_trained_on
 from onscreen.stages.labels import Known
+from onscreen.store import write_table
 
-RESULTS = "evaluation_results.json"
+RESULTS, REJECTS = "evaluation_results.json", "rejects.parquet"
 ACCURACIES = (1, 5, 10)  # the guide's
-FILES = ("config.json", "history.json", "rejects.parquet", LAST, *(f"{part}.safetensors" for part in PARTS))
+FILES = ("config.json", "history.json", REJECTS, LAST, *(f"{part}.safetensors" for part in PARTS))
 
 
 def refuse_other_settings(folder: Path, settings: Mapping[str, Any]) -> None:
@@ -53,6 +54,15 @@ def place(made: Path, own: OwnFolder) -> None:
         (made / name).replace(own.path / name)
 
 
+def write_rejects(own: OwnFolder, rejects: Iterable[Reject]) -> Path | None:
+    """Write what was left out of a training that gave no model. A model that is there keeps the table of its own: then None."""
+    if (own.path / "config.json").exists():
+        return None
+    own.claim({*own.written(), REJECTS})
+    write_table(own.path / REJECTS, Reject, rejects)
+    return own.path / REJECTS
+
+
 def results_of(
     model: FaceVoiceModel,
     pairs: PairSet,
@@ -62,7 +72,7 @@ def results_of(
     corpora: tuple[str, ...],
     known: Known | None = None,
 ) -> dict[str, Any]:
-    """What evaluation_results.json says of a model on test people.
+    """What evaluation_results.json says of a model on test people, two or more.
 
     config: of the model. corpora: those that the test people are from. known: label -> person -> value, for the strata in which
     only people of one label are told apart. Raises ConfigError when the model gives no numbers.
@@ -78,9 +88,8 @@ def results_of(
     found = figures["all"]
     named = {f"top{k}_accuracy": found["face_to_voice"][f"top{k}"] for k in ACCURACIES}
     named["roc_auc_score"] = found["verification"]["auc"]
-    few = len(trials.people) < FEWEST_PEOPLE
     return {
-        "status": f"{len(trials.people)} test person: nobody to be told from" if few else "ok",
+        "status": "ok",
         **{name: figure["value"] for name, figure in named.items()},
         "reasons": {name: figure["reason"] for name, figure in named.items() if figure["value"] is None},
         "chance": {name: figure["chance"] for name, figure in named.items() if "chance" in figure},

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from onscreen.errors import InputError
 from onscreen.matching.hq_meta import META_FILES, PARTS, About, meta_file, plain, read_meta
@@ -82,7 +83,7 @@ def _rows(root: Path, part: str, needed: bool) -> Sequence[About]:
     if path is None and needed:
         raise InputError(
             f"{root / part / META_FILES[part][0]} does not exist, and the published rule counts its rows. Put it there, or run "
-            f"`onscreen hq split --vox_dir {root} --rule available`, by which people change sides when media is missing"
+            f"`onscreen hq split --vox_dir {quote(str(root))} --rule available`, by which people change sides when media is missing"
         )
     return read_meta(path, part) if path else ()
 

@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,7 @@ def read_split(path: Path) -> Split:
     """A split.json, checked. Raises InputError when it is missing, CorruptTable when it is no split or has one person twice."""
     if not path.is_file():
         raise InputError(
-            f"{path} does not exist. `onscreen hq split --vox_dir {path.parent}` makes it for a tree that is there; "
+            f"{path} does not exist. `onscreen hq split --vox_dir {quote(str(path.parent))}` makes it for a tree that is there; "
             "`dvc repro hq` writes data/hq with its own"
         )
     split = read_json(path)

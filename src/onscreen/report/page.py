@@ -121,6 +121,7 @@ def _model(root: Path, name: str, figures: Mapping[str, Any], curves: Curves | N
         "title": TITLES[name],
         "status": figures["status"],
         "config": config,
+        "epochs": len(history["train_loss"]),
         "backbones": figures.get("backbones_trained_on", {}),
         "seen": _SEEN[figures["contaminated"]] if "contaminated" in figures else None,
         "seen_reason": figures.get("contaminated_reason", ""),
@@ -225,7 +226,7 @@ def _choices(figures: Mapping[str, Any]) -> str | None:
 def _losses(history: Mapping[str, Any]) -> str:
     series = []
     for name, title in (("train_loss", "training"), ("val_loss", "validation")):
-        points = [(epoch, value) for epoch, value in enumerate(history[name]) if value is not None]
+        points = [(epoch, value) for epoch, value in enumerate(history[name], 1) if value is not None]
         if points:
             series.append(Series(title, [epoch for epoch, _ in points], [value for _, value in points]))
     x, y = around(series)

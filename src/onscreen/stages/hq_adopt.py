@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from onscreen.cache import Item, code_digest, item_key
@@ -52,7 +53,7 @@ def source_root(workspace: Workspace) -> Path | None:
     if workspace.home != workspace.root and in_home.is_dir():
         raise InputError(
             f"hq.root = {named} is not in this experiment's own checkout ({workspace.root}), because neither git nor DVC knows its "
-            f"files. Run `dvc add {named}`, commit {named}.dvc, or set hq.root to the absolute path {in_home}"
+            f"files. Run `dvc add {quote(named)}`, commit {named}.dvc, or set hq.root to the absolute path {in_home}"
         )
     raise InputError(
         f"hq.root = {named}: there is no folder {root}. Name the folder that holds vox1 or vox2, or set hq.root to {NO_TREE} "
