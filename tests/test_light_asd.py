@@ -50,7 +50,7 @@ def test_another_file_under_its_name_is_refused(home):
 
 def test_a_clip_in_blocks_has_the_values_of_the_whole():
     torch.manual_seed(0)
-    net, (crops, _) = light_asd.LightAsd().eval(), clip(70)
+    net, crops = light_asd.LightAsd().eval(), clip(70)[0][:, ::2, ::2]  # smaller than the network's, which is quicker
     with torch.inference_mode():
         whole = net.model.visualEncoder(torch.from_numpy(crops).float()[None])
         torch.testing.assert_close(net.faces(crops), whole, atol=1e-4, rtol=1e-4)
@@ -61,11 +61,11 @@ def test_the_published_weights_load_whole_and_judge_every_frame(home):
     put(home, PUBLISHED)
     state = torch.load(PUBLISHED, map_location="cpu", weights_only=True)
     assert set(state) == set(light_asd.network().state_dict())
-    odds, fit = light_asd.look_and_listen(*clip(60))
-    assert odds.shape == (60,)
+    odds, fit = light_asd.look_and_listen(*clip(30))
+    assert odds.shape == (30,)
     assert fit.shape == (2 * SHIFTS + 1,)
     assert odds.max() < 0  # noise on a screen speaks to nobody
-    again, _ = light_asd.look_and_listen(*clip(60))
+    again, _ = light_asd.look_and_listen(*clip(30))
     np.testing.assert_array_equal(odds, again)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 T = TypeVar("T")
 console = Console(stderr=True, soft_wrap=True)
 log = logging.getLogger("onscreen")
+_TOLD_EVERY_S = 10.0  # of a training's epochs, most of which are short
 
 
 def set_up_logging() -> None:
@@ -40,3 +42,29 @@ def progress(label: str, items: Iterable[T], todo: int, *, of: int) -> Iterator[
         for item in items:
             bar.advance(task)
             yield item
+
+
+class EpochLog:
+    """Tells how far a training is: a line every ten seconds at most, so none for one that is over sooner."""
+
+    def __init__(self, label: str, epochs: int, done: int, every_s: float = _TOLD_EVERY_S) -> None:
+        """epochs: at most, because training may stop early. done: of them, by an earlier run that this one goes on with."""
+        self._label, self._epochs, self._done, self._every_s = label, epochs, done, every_s
+        self._begin = self._told = time.monotonic()
+
+    def __call__(self, epoch: int, row: Mapping[str, float]) -> None:
+        """Epoch number `epoch`, from 0, is over. row: train_loss, and val_loss where there is a validation."""
+        now, own = time.monotonic(), epoch + 1 - self._done
+        if own <= 0 or now - self._told < self._every_s:
+            return
+        self._told = now
+        losses = f"train loss {row['train_loss']:.4g}" + (f", validation loss {row['val_loss']:.4g}" if "val_loss" in row else "")
+        left_s = (now - self._begin) / own * (self._epochs - epoch - 1)
+        log.info("%s: epoch %d of %d, %s, at most about %s left", self._label, epoch + 1, self._epochs, losses, _span(left_s))
+
+
+def _span(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 2:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"

@@ -16,6 +16,7 @@ from onscreen.inspection.evidence import LINKED, Border, Subject, Tables, border
 from onscreen.inspection.turns import Turn, face_turns, verdict
 from onscreen.records import Face, Identity, Reject, View, Voice
 from onscreen.stages.dedupe import threshold_of
+from onscreen.voices.flags import meaning
 
 _VIEWS, _FACES = 6, 12  # rows shown at most
 
@@ -83,7 +84,7 @@ def _voice(voice: Voice) -> RenderableType:
     known = [(name, value) for name in measures if (value := getattr(voice, name)) is not None]
     numbers = "  ".join(f"{name} {_number(value)}" for name, value in known)
     text = Text(f"\n{voice.clip_id}, voice: {f'of {voice.face_id}' if voice.face_id else 'given to nobody'}", style="bold")
-    flags = "".join(f"\n{flag}" for flag in voice.flags)
+    flags = "".join(f"\n{flag}: {meaning(flag)}" for flag in voice.flags)
     return text.append(f"\n{voice.method}  {numbers}", "not bold").append(flags, "not bold yellow")
 
 

@@ -99,6 +99,12 @@ def stored_recipe(path: Path) -> dict[str, Any] | None:
     return None if about is None else about["recipe"]
 
 
+def epochs_done(path: Path) -> int:
+    """How many epochs a run that goes on from this file has behind it; 0 where there is none. Raises ConfigError as stored_recipe."""
+    about = _about(path)
+    return 0 if about is None else len(about["progress"]["history"])
+
+
 def _about(path: Path) -> dict[str, Any] | None:
     try:
         with safe_open(path, "pt") as file:

@@ -12,9 +12,11 @@ from filelock import FileLock
 
 from onscreen.cache import code_digest, item_key
 from onscreen.config import Train
+from onscreen.console import EpochLog
 from onscreen.matching.data import PairSet
 from onscreen.matching.distributed import is_first
 from onscreen.matching.folder import TOO_FEW, describe, history, write_trained, write_untrained
+from onscreen.matching.state import epochs_done
 from onscreen.matching.towers import TowerSpec, sized
 from onscreen.matching.train import FEWEST_PEOPLE, Recipe, Trained, recipe_of, train
 from onscreen.records import Reject
@@ -111,10 +113,16 @@ def _state(workspace: Workspace, plan: Plan, training: PairSet, validation: Pair
 
 
 def _train(workspace: Workspace, plan: Plan, recipe: Recipe, training: PairSet, validation: PairSet, state: Path) -> Trained:
-    """Train, logging every epoch."""
+    """Train, recording every epoch, and telling how far it is."""
     recorded = training_run(workspace, plan.stage, plan.params.model_dump()) if plan.tracked else nullcontext(_no_record)
-    with recorded as log:
-        return train(recipe, training, validation, state, lambda epoch, row: log(row, epoch))
+    tell = EpochLog(plan.stage, plan.params.num_epochs, epochs_done(state))
+    with recorded as record:
+
+        def on_epoch(epoch: int, row: dict[str, float]) -> None:
+            record(row, epoch)
+            tell(epoch, row)
+
+        return train(recipe, training, validation, state, on_epoch)
 
 
 def _no_record(metrics: dict[str, float], step: int) -> None:

@@ -22,6 +22,7 @@ from onscreen.storage import Stored
 from onscreen.store import atomic_folder, read_table, write_table
 from onscreen.voices.active_speaker import Speaking, speaking
 from onscreen.voices.embedders import VoiceTask, measure_voice, voice_key
+from onscreen.voices.flags import LOOSE, SEVERAL_PEOPLE, STILL
 from onscreen.voices.lips import lips
 from onscreen.voices.one_speaker import EMBEDDER, WINDOW_S, likeness
 from onscreen.voices.waveform import speech_of
@@ -29,10 +30,6 @@ from onscreen.workspace import Workspace
 
 STAGE = "voices"
 LIGHT_ASD = "light_asd"
-STILL = 0.01  # movement of a mouth; a still picture has 0.000 to 0.004, the least of 30 real clips of people who speak 0.015
-# Correlation of lips and loudness below which nothing speaks for them. It misses most of what it should find: of 30 real clips none lies
-# below it (the least 0.06), of 870 pairs of a face and the voice of another one 17 in 100 do (the same clips chose it).
-LOOSE = 0.05
 
 
 @dataclass(frozen=True)
@@ -100,7 +97,7 @@ def _look(params: Voices, one: Measured, row: _Row) -> None:
     """Whose lips go with the voice."""
     row.values |= {"method": params.active_speaker, "looked_s": 0.0, "score": None, "sync": None, "people": 0, "speaking": None}
     if one.faces and one.faces[0].people > 1:
-        row.flags.append("several_people")
+        row.flags.append(SEVERAL_PEOPLE)
     if not isinstance(one.lips, Item):
         if params.active_speaker != "none":
             row.flags.append(f"not_looked_at:{one.lips.code if one.lips else 'no_face'}")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -22,6 +25,7 @@ class MediaPipe:
         model = BaseOptions(model_asset_buffer=files["face_detection_full_range_sparse.tflite"].read_bytes())
         with silent_native_log():
             self._model = FaceDetector.create_from_options(FaceDetectorOptions(model, min_detection_confidence=FLOOR))
+            _open.add(self)
             self._model.detect(self.preprocess(np.zeros((192, 192, 3), np.uint8)))  # the first call logs too
 
     def preprocess(self, image: np.ndarray) -> Any:
@@ -42,6 +46,17 @@ class MediaPipe:
 
     def close(self) -> None:
         self._model.close()
+
+
+_open: WeakSet[MediaPipe] = WeakSet()
+
+
+@atexit.register  # before MediaPipe is imported, so called after its own: from then on closing a model needs no thread
+def _close_open() -> None:
+    """Close models that live as long as the process. Left to the end of the interpreter, MediaPipe prints a trace for each."""
+    for backend in _open:
+        with suppress(RuntimeError):  # MediaPipe was imported first, and threads have ended
+            backend.close()
 
 
 def _eyes(points: Any, size: tuple[int, int]) -> Eyes:
