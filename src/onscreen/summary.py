@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from shlex import quote
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -13,8 +14,10 @@ from onscreen.cli import STAGES
 from onscreen.errors import InputError, ToolError
 from onscreen.lineage import flatten, require_up_to_date
 from onscreen.store import read_json
+from onscreen.voices.flags import costs_nothing
 from onscreen.workspace import Workspace
 
+_EPOCHS = ("best_epoch", "epochs")
 _WAYS = {"face_to_voice": "face → voice", "voice_to_face": "voice → face"}
 
 
@@ -34,10 +37,17 @@ def _stages(found: dict[str, dict[str, Any]]) -> Table:
     table = _table("The pass", "stage", "status", "numbers and rejects")
     for stage, metrics in found.items():
         numbers = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
+        done = f"epoch {numbers['best_epoch'] + 1} of {numbers['epochs']}" if {"best_epoch", "epochs"} <= numbers.keys() else ""
         numbers |= {name: metrics["labels"][name] for name in ("pairwise_f1",) if name in metrics.get("labels", {})}
-        shown = [] if stage == "evaluate" else [f"{name} {_short(value)}" for name, value in numbers.items()]
+        shown = (
+            []
+            if stage == "evaluate"
+            else [f"{name} {_short(value)}" for name, value in numbers.items() if not (done and name in _EPOCHS)]
+        )
         rejects = [f"{name} {count}" for name, count in flatten(metrics.get("rejects", {}))]
-        lines = [_together(shown), *([f"[yellow]rejects: {_together(rejects)}[/yellow]"] if rejects else [])]
+        lines = [done, _together(shown), *([f"[yellow]rejects: {_together(rejects)}[/yellow]"] if rejects else [])]
+        free = [f"{flag} {count}" for flag, count in metrics.get("flags", {}).items() if costs_nothing(flag)]
+        lines += [f"flags: {_together(free)} (nothing is lost by these)"] if stage == "voices" and free else []
         table.add_row(stage, str(metrics.get("status", "")), "\n".join(line for line in lines if line))
     return table
 
@@ -99,7 +109,7 @@ def _short(value: float) -> str:
 
 def places(workspace: Workspace) -> list[str]:
     """Where to look next, and what to know before believing the tables: one line each."""
-    lines = []
+    lines, database = [], f"sqlite:///{workspace.home / 'mlflow.db'}"
     if (workspace.raw / "sample.json").is_file():
         lines.append(f"{workspace.raw} holds sample clips: scores mean nothing but that the pipeline runs.")
     try:
@@ -110,5 +120,5 @@ def places(workspace: Workspace) -> list[str]:
         *lines,
         f"Report:   {workspace.reports / 'report.html'}",
         f"Rejects:  {workspace.root / 'data'}/*/rejects.parquet",
-        f"MLflow:   mlflow ui --backend-store-uri sqlite:///{workspace.home / 'mlflow.db'}",
+        f"MLflow:   mlflow ui --backend-store-uri {quote(database)}",
     ]
