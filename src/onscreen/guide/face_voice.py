@@ -16,7 +16,7 @@ from onscreen.config import Params, Split
 from onscreen.errors import ConfigError, NothingUsable
 from onscreen.guide.measuring import Measured, config_of, digests_of, hearing_of, inputs_of, measure, workspace_for
 from onscreen.guide.model_files import FILES, REJECTS, RESULTS, place, refuse_other_settings, results_of, write_rejects
-from onscreen.guide.options import counts
+from onscreen.guide.options import counts, refuse_torchrun
 from onscreen.guide.people import STAGE, Media, join_by_bytes, pairs_of, usable
 from onscreen.guide.telling import TooFewPeople
 from onscreen.matching.folder import digest_of_person, load_model, read_config
@@ -63,6 +63,7 @@ def train(media: Media, save_dir: Path, params: Params) -> Trained:
     Raises InputError when save_dir holds what this command did not write, ConfigError when it holds a model of other settings or
     of other people, TooFewPeople when fewer than 2 are left to train on: rejects.parquet in save_dir says why.
     """
+    refuse_torchrun("train_face_voice")
     check_device(params.train_face_voice)
     own = OwnFolder(save_dir.resolve(), "--save_dir", MANIFEST)
     face, voice = inputs_of(params)

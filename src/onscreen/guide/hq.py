@@ -13,7 +13,7 @@ from onscreen.config import Params
 from onscreen.errors import ConfigError, InputError, NothingUsable
 from onscreen.guide.measuring import config_of, workspace_for
 from onscreen.guide.model_files import FILES, REJECTS, RESULTS, place, refuse_other_settings, results_of, write_rejects
-from onscreen.guide.options import counts
+from onscreen.guide.options import counts, refuse_torchrun
 from onscreen.guide.telling import TooFewPeople
 from onscreen.matching.folder import digest_of_person, load_model, read_config
 from onscreen.matching.hq_split import RULES, Sides, sides_of
@@ -74,6 +74,7 @@ def train(tree: Tree, save_dir: Path, params: Params) -> Trained:
     A killed run goes on where it stopped. Raises InputError when save_dir holds what this command did not write, ConfigError when it
     holds a model of other settings, TooFewPeople when fewer than 2 are left to train on: rejects.parquet in save_dir says why.
     """
+    refuse_torchrun("train_hq")
     check_device(params.train_hq)
     own = OwnFolder(save_dir.resolve(), "--save_dir", MANIFEST)
     with own.alone():

@@ -69,6 +69,16 @@ def threshold(value: str) -> Literal["auto"] | float:
     return number
 
 
+def refuse_torchrun(section: str) -> None:
+    """Raises ConfigError where torchrun started this command: its processes would fill one folder. section: of params.yaml."""
+    from onscreen.matching.distributed import under_torchrun  # it loads torch
+
+    if under_torchrun():
+        raise ConfigError(
+            f"this command starts its processes itself: set {section}.devices in params.yaml and call it without torchrun"
+        )
+
+
 def results_in(folder: Path) -> set[str]:
     """The names in a folder that results take: pictures and tables, not what else a person keeps there."""
     endings = (*SUFFIXES, ".parquet")
