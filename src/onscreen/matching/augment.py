@@ -19,6 +19,9 @@ SNR_DB = (15.0, 40.0)  # from a running fan in the room to a studio's hiss
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
+# All draws here change training items in passing, seeded by (seed, epoch, position). Nothing drawn is stored, scored or embedded.
+
+
 def augmentation(kind: str) -> Augment | None:
     """How items of a tower of this kind (TowerSpec) are changed; None: not at all."""
     return {"hf_face": picture, "hf_voice": waveform}.get(kind)

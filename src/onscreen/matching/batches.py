@@ -51,7 +51,7 @@ def training_draws(pairs: PairSet, batch_size: int, seed: int, epoch: int) -> li
     All people of a batch are different. Batches are of almost equal size; one left with a single person, who would have no
     negative, is dropped (another one in the next epoch).
     """
-    random = np.random.default_rng([seed, epoch])
+    random = np.random.default_rng([seed, epoch])  # the order of people, and which of their pairs; no value of an item
     table = pairs.table
     order = random.permutation(len(table.count))
     link = (table.start + random.integers(0, table.count))[order]

@@ -109,6 +109,7 @@ class VoiceTower(HfTower):
         mask = torch.zeros(len(frames), total, dtype=torch.bool)
         for row, count in zip(mask, frames.tolist(), strict=True):
             starts = count - self._span + 1
+            # the model's own recipe of training; what is hidden is drawn, nothing is put in its place but the learned mask vector
             spans = max(int(self._prob * count / self._span + float(torch.rand(()))), self._least)
             for start in torch.randperm(max(starts, 0))[:spans].tolist():
                 row[start : start + self._span] = True

@@ -217,5 +217,6 @@ def _some(trials: Trials, seed: int) -> Trials:
     if kept >= len(trials.people):
         return trials
     wanted = np.zeros(len(trials.apart), bool)
+    # a check of the figures themselves: fewer people serve it as well
     wanted[np.random.default_rng(seed).choice(trials.people, kept, replace=False)] = True
     return trials.of_people(wanted)

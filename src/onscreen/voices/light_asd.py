@@ -6,6 +6,7 @@ layer says silent or speaking. Written from the paper; parameter names are those
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import cache
 
 import numpy as np
@@ -25,7 +26,7 @@ _WINDOWS_S = (1, 2, 3, 4, 5, 6)  # the published way to score: the mean over win
 _REACH, _BLOCK = 6, 50  # frames on either side that the face encoder looks at, frames that it is given at once
 
 
-class _Block(nn.Module):
+class _Block(nn.Module, ABC):
     """Two paths of different reach, each over space (or cepstra) and then over time; their sum is mixed."""
 
     def __init__(self, across: str, channels_in: int, channels: int, stride: int = 1) -> None:
@@ -47,17 +48,21 @@ class _Block(nn.Module):
     def _step(self, name: str, size: int, x: torch.Tensor) -> torch.Tensor:
         return torch.relu(self.get_submodule(f"bn_{name}_{size}")(self.get_submodule(f"{name}_{size}")(x)))
 
+    @abstractmethod
     def _spatial(self, channels_in: int, channels: int, size: int, stride: int) -> nn.Module:
-        raise NotImplementedError
+        """The convolution across a picture, or across cepstra."""
 
+    @abstractmethod
     def _temporal(self, channels: int, size: int) -> nn.Module:
-        raise NotImplementedError
+        """The convolution along time."""
 
+    @abstractmethod
     def _mixing(self, channels: int) -> nn.Module:
-        raise NotImplementedError
+        """The convolution of one place."""
 
+    @abstractmethod
     def _norm(self, channels: int) -> nn.Module:
-        raise NotImplementedError
+        """Batch normalisation of as many axes."""
 
 
 class _FaceBlock(_Block):
