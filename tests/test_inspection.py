@@ -64,7 +64,10 @@ def test_a_clip_shows_its_frames_its_thresholds_and_its_nearest_neighbour(tables
 def test_a_clip_shows_what_was_measured_of_its_voice_and_whose_it_is(tables: Tables) -> None:
     told = Tables(tables.workspace)
     heard = {"clip_id": "first", "method": "mouth", "windows": 4, "score": 0.1234}
-    told.__dict__["voices"] = [row(Voice, **heard, flags=("several_people", "lips_do_not_move")), row(Voice, clip_id="other", face_id="other")]
+    told.__dict__["voices"] = [
+        row(Voice, **heard, flags=("several_people", "lips_do_not_move")),
+        row(Voice, clip_id="other", face_id="other"),
+    ]
     text = _shown(told, "first")
     assert "first, voice: given to nobody" in text
     assert "score 0.1234" in text
