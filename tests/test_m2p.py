@@ -19,9 +19,9 @@ from onscreen.media.probe import probe
 from onscreen.media.video import constant_rate_frames, write_video
 from onscreen.records import Clip, Face, Reject, SplitRow
 from onscreen.stages import m2p
-from onscreen.stages.m2p import People
 from onscreen.stages.m2p_clip import DanceClip, measure_dance
-from onscreen.stages.m2p_output import Sample
+from onscreen.stages.m2p_records import Sample
+from onscreen.stages.m2p_sides import People
 from onscreen.store import read_json, read_table, write_table
 from onscreen.workspace import Workspace
 from real_data import DATA
@@ -130,7 +130,7 @@ def test_the_reference_is_the_best_view_that_would_do_as_a_face() -> None:
     item.meta["views"][0]["interocular_px"] = 8.0  # too small to tell people apart
     [found] = m2p.run(Params(), [(GOOD, item)], NOBODY)
     assert isinstance(found, Sample)
-    assert (found.dance.reference_frame, found.dance.views) == (11, 2)
+    assert (found.dance.reference, found.dance.views) == (1, 2)
 
 
 def test_without_a_view_that_would_do_the_reference_shows_the_body_and_there_is_no_embedding() -> None:
@@ -138,7 +138,7 @@ def test_without_a_view_that_would_do_the_reference_shows_the_body_and_there_is_
     item.meta["views"][0]["interocular_px"] = 8.0
     [found] = m2p.run(Params(), [(GOOD, item)], NOBODY)
     assert isinstance(found, Sample)
-    assert (found.dance.embedding, found.dance.reference_frame) == (None, 7)
+    assert (found.dance.embedding, found.dance.reference) == (None, None)
 
 
 def people(*known: tuple[str, float, str]) -> People:

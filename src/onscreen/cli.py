@@ -16,7 +16,7 @@ from rich.table import Table
 import onscreen
 from onscreen.console import console, log, set_up_logging
 from onscreen.errors import ConfigError, OnscreenError, WeightsError
-from onscreen.guide import hq_commands
+from onscreen.guide import hq_commands, m2p_commands
 from onscreen.guide.commands import app as faces_app
 from onscreen.guide.model_commands import embed, evaluate_face_voice, export_app, match, matched_files, train_app
 from onscreen.guide.trials import evaluate_trials
@@ -86,8 +86,8 @@ def _stage_group(stage: str) -> typer.Typer:
     return group
 
 
-_GROUPS = {"hq", "evaluate"}
-hq_app, evaluate_app = _stage_group("hq"), _stage_group("evaluate")
+_GROUPS = {"hq", "m2p", "evaluate"}
+hq_app, m2p_app, evaluate_app = _stage_group("hq"), _stage_group("m2p"), _stage_group("evaluate")
 for _stage, _help in STAGES.items():
     if _stage not in _GROUPS:
         app.command(_stage, help=_help, rich_help_panel="Stages")(_stage_command(_stage))
@@ -101,6 +101,8 @@ app.add_typer(export_app, name="export")
 evaluate_app.command("face-voice")(evaluate_face_voice)
 for _verb in (hq_commands.split, hq_commands.train, hq_commands.evaluate):
     hq_app.command()(_verb)
+for _m2p_verb in (m2p_commands.prepare, m2p_commands.draw, m2p_commands.validate, m2p_commands.report):
+    m2p_app.command()(_m2p_verb)
 evaluate_app.command("trials")(evaluate_trials)
 app.command()(match)
 app.command()(embed)

@@ -186,11 +186,19 @@ class M2p(Section):
     # between the bins of its spectrum.
     fps: Annotated[int, Field(ge=20, le=60)] = 24
     resolution: Annotated[int, Field(ge=64, le=4096, multiple_of=2)] = 512
+    framing: Literal["crop", "letterbox"] = "crop"
+    pose: Literal["mediapipe", "rtmw", "precomputed"] = "mediapipe"
+    smooth: Literal["none", "one_euro"] = "none"
+    max_clip_s: Annotated[float, Field(gt=0)] = 60.0
+    min_keypoint_confidence: Unit = 0.1
     min_source_px: Annotated[int, Field(ge=1)] = 512
     min_source_fps: Annotated[float, Field(gt=0)] = 24.0
     min_clip_s: Annotated[float, Field(gt=0)] = 1.0
     min_body_confidence: Unit = 0.8
     min_body_frames: Unit = 0.5
+    recommended_min_s: Annotated[float, Field(gt=0)] = 3.0
+    recommended_max_s: Annotated[float, Field(gt=0)] = 10.0
+    recommended_audio_hz: Annotated[int, Field(ge=8000)] = 44100
 
 
 class Evaluate(Section):

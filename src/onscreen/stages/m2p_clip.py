@@ -30,6 +30,7 @@ from onscreen.motion.framing import Window, fit_window, show, to_window
 from onscreen.motion.keypoints import FACE, INDEX, assemble
 from onscreen.motion.music import Music
 from onscreen.motion.poses import BODY_WEIGHTS, WEIGHTS, Seen, open_body, open_poses, visible
+from onscreen.stages.m2p_records import EMBEDDER
 from onscreen.tasks_models import silent_native_log
 
 LOOKS = 8  # frames of the cheap look; where half of all frames show a whole body, all 8 miss it once in 256
@@ -37,7 +38,6 @@ LIMBS = [
     INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 ]
 LEGS = [INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("hip", "knee", "ankle")]
-EMBEDDER = "Dlib"
 LOOK_MODELS = BODY_WEIGHTS
 SAMPLE_MODELS = tuple(dict.fromkeys((*WEIGHTS, "mediapipe_face_mesh", *embedders.WEIGHTS[EMBEDDER])))
 _BEST_FACES = 5  # views of the dancer's face, the best one of a second each

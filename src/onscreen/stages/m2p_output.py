@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ from onscreen.motion import music
 from onscreen.motion.draw import draw_pose
 from onscreen.motion.keypoints import FACE, JOINT_TYPES, LEFT_HAND, RIGHT_HAND, to_annotations
 from onscreen.naming import file_stem
-from onscreen.records import Clip, Reject
+from onscreen.records import Reject
+from onscreen.stages.m2p_records import Dance, Sample
 from onscreen.store import atomic_path, read_json, write_json
 
 SIDES = ("train", "validation")
@@ -30,55 +30,19 @@ _REFERENCE = (
 _OVERLAYS, _OVERLAY_FRAMES = 4, 4  # samples that get a drawn picture, frames in each
 
 
-@dataclass(frozen=True)
-class Dancer:
-    """Whose sample it is.
-
-    identity_id: of data/identities, or source:<sha256> where no face tells. side: train or validation. known_by: face (this dancer's
-    own) or source (the video, and who else is known in it).
-    """
-
-    identity_id: str
-    side: str
-    known_by: str
-
-
-@dataclass(frozen=True)
-class Dance:
-    """What decides about a clip that is good enough; small, so that all of a set are in memory at once.
-
-    embedding: (128,) float32 of dlib, L2 = 1, the mean over `views` views, or None where no view of the face is good enough.
-    reference_frame: the best of those views, or else the frame with the surest body. body_share: share of frames with a whole body.
-    """
-
-    clip: Clip
-    embedding: np.ndarray | None
-    views: int
-    reference_frame: int
-    body_share: float
-
-
-@dataclass(frozen=True)
-class Sample:
-    """An accepted dance, and whose it is."""
-
-    dance: Dance
-    dancer: Dancer
-
-
 def write_sample(root: Path, sample: Sample, item: Item, params: M2p) -> dict[str, Any]:
     """Write a sample's folder below root; returns its entry in metadata.json. item: what measure_dance gave.
 
     face_embedding.npy is ArcFace's and nothing else's; without those weights dlib's vector is written under its own name.
     """
     arrays, meta, dance, clip = item.arrays, item.meta, sample.dance, sample.dance.clip
-    name = file_stem(clip.clip_id)
+    name, reference_frame = file_stem(dance.dance_id), _reference_frame(dance, item)
     folder = root / sample.dancer.side / name
     folder.mkdir()
     (folder / "video.mp4").write_bytes(arrays["video"].tobytes())
-    (folder / "reference_image.jpg").write_bytes(arrays[f"picture_{dance.reference_frame}"].tobytes())
+    (folder / "reference_image.jpg").write_bytes(arrays[f"picture_{reference_frame}"].tobytes())
     np.save(folder / "music_features.npy", arrays["music"], allow_pickle=False)
-    annotations = to_annotations(arrays["points"], clip.clip_id, params.fps)
+    annotations = to_annotations(arrays["points"], dance.dance_id, params.fps)
     (folder / "pose_annotations.json").write_text(json.dumps(annotations, ensure_ascii=False, allow_nan=False), encoding="utf-8")
     missing = ["face_embedding"]
     if dance.embedding is None:
@@ -86,16 +50,20 @@ def write_sample(root: Path, sample: Sample, item: Item, params: M2p) -> dict[st
     else:
         np.save(folder / "face_embedding_dlib.npy", dance.embedding, allow_pickle=False)
     return {
-        **{"id": clip.clip_id, "split": sample.dancer.side, "folder": f"{sample.dancer.side}/{name}"},
+        **{"id": dance.dance_id, "split": sample.dancer.side, "folder": f"{sample.dancer.side}/{name}"},
         **{"source": clip.source, "source_sha256": clip.source_sha256},
-        **{"start_s": clip.start_s, "source_fps": clip.fps},
+        **{"start_s": dance.start_s, "source_fps": clip.fps},
         **{"fps": params.fps, "frames": meta["frames"], "duration": meta["frames"] / params.fps},
         **{"identity": sample.dancer.identity_id, "identity_known_by": sample.dancer.known_by},
         **{key: meta[key] for key in ("tempo_bpm", "beats_s", "padded_frames", "context_s", "window")},
-        **{"reference_frame": dance.reference_frame, "reference_shows_face": dance.embedding is not None},
+        **{"reference_frame": reference_frame, "reference_shows_face": dance.embedding is not None},
         **{"complete": not missing, "missing": missing},
         "share_of_frames": _shares(item, dance.body_share),
     }
+
+
+def _reference_frame(dance: Dance, item: Item) -> int:
+    return int(item.meta["body_frame"] if dance.reference is None else item.meta["views"][dance.reference]["frame"])
 
 
 def _shares(item: Item, body_share: float) -> dict[str, float]:

@@ -1,0 +1,87 @@
+"""The verbs of music-to-pose datasets in any folder, with the options of the guide's script. Nothing heavy is imported before one runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from onscreen.guide.commands import PARAMS, errors_exit_with_2
+
+Dataset = Annotated[Path, typer.Argument(help="the dataset: a folder that holds train/ and validation/", show_default=False)]
+
+
+@errors_exit_with_2()
+def prepare(
+    input_dir: Annotated[Path, typer.Option("--input_dir", help="folder of dance videos with music, read with its subfolders")],
+    output_dir: Annotated[
+        Path, typer.Option("--output_dir", help="folder for train/, validation/, metadata.json and rejects.parquet")
+    ],
+    fps: Annotated[
+        int | None,
+        typer.Option(
+            "--fps", help="frames a second; default: m2p.fps of params.yaml where there is one, else 24", show_default=False
+        ),
+    ] = None,
+    resolution: Annotated[
+        str | None,
+        typer.Option(
+            "--resolution", help="as 512x512, square; default: m2p.resolution of params.yaml, else 512x512", show_default=False
+        ),
+    ] = None,
+    split_ratio: Annotated[
+        float, typer.Option("--split_ratio", help="share of the dancers to train on; the others are validation")
+    ] = 0.8,
+) -> None:
+    """Make a music-to-pose dataset of a folder of dance videos (.mp4 .avi .mov .mkv .wmv .webm .mpg .mpeg).
+
+    Exit codes: 0 every video gave a dance; 1 some gave none, rejects.parquet says why; 2 an option is wrong or nothing is usable.
+    """
+    from onscreen.guide.m2p import prepare_folder
+
+    prepare_folder(input_dir, output_dir, fps, resolution, split_ratio, PARAMS)
+
+
+@errors_exit_with_2()
+def draw(
+    dataset: Dataset,
+    output_dir: Annotated[Path, typer.Option("--output_dir", help="folder for the videos, one a sample")],
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="id of a sample; repeat for more; default: all", show_default=False)
+    ] = None,
+) -> None:
+    """Draw the points of pose_annotations.json over video.mp4, with its sound, for people to look at."""
+    from onscreen.guide.m2p_draw import draw_dataset
+
+    draw_dataset(dataset, output_dir, only or [])
+
+
+@errors_exit_with_2()
+def validate(
+    dataset: Dataset,
+    json: Annotated[Path | None, typer.Option("--json", help="file for all findings as JSON", show_default=False)] = None,
+) -> None:
+    """Prove a music-to-pose dataset, whoever made it: measure again what its files claim, and say what is real.
+
+    Exit codes: 0 nothing is wrong; 1 something is; 2 the folder holds no dataset.
+    """
+    from onscreen.checks.run import validate_dataset
+    from onscreen.checks.table import print_findings
+
+    findings = validate_dataset(dataset)
+    if not print_findings(dataset, findings, json):
+        raise typer.Exit(1)
+
+
+@errors_exit_with_2()
+def report(
+    dataset: Dataset,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="the page; default: report.html in the dataset", show_default=False)
+    ] = None,
+) -> None:
+    """Write a page on which each sample plays beside its skeleton, waveform, beats and music features."""
+    from onscreen.report.m2p_page import write_page
+
+    write_page(dataset, output or dataset / "report.html")
