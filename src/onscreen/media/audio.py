@@ -186,6 +186,12 @@ def loudness_lufs(audio: Audio) -> float | None:
     return _lufs(float(power[power > _power_at(gate_lufs)].mean()))
 
 
+def frame_power(samples: np.ndarray, rate_hz: int, hop: int) -> np.ndarray:
+    """(N // hop,) K-weighted mean square of each hop of (N,) mono samples; SILENT_POWER is BS.1770-4's absolute gate, -70 LUFS."""
+    whole = len(samples) // hop * hop
+    return np.asarray((_k_weighted(samples[:whole, None], rate_hz) ** 2).reshape(-1, hop).mean(axis=1))
+
+
 def _k_weighted(samples: np.ndarray, rate_hz: int) -> np.ndarray:
     """BS.1770's two filters (head shelf, low cut), their analogue prototypes brought to this rate; at 48 kHz they are the standard's.
 
@@ -223,3 +229,6 @@ def _lufs(power: float) -> float:
 
 def _power_at(lufs: float) -> float:
     return float(10 ** ((lufs + 0.691) / 10))
+
+
+SILENT_POWER = _power_at(_ABSOLUTE_GATE_LUFS)

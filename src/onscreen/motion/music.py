@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from onscreen.errors import Rejected
+from onscreen.media.audio import SILENT_POWER, frame_power
 
 LAYOUT_VERSION = 1
 HOP = 1024
@@ -23,6 +24,13 @@ BEAT_RATE_HZ = 96  # frames a second, at least, for beats: at 24 a tempo can onl
 BEFORE_AND_AFTER_S = 5.0  # of the source around a cut, so that beats and filters do not start at the cut
 MEL_TOP_HZ = 10000.0  # sound that once was 22,050 Hz or a low-rate MP3 has nothing above, and would give constant columns
 _AMIN = 1e-10
+# Listeners' ratings of how well each tone fits a key, tonic first (Krumhansl and Kessler 1982).
+_KEYS = {
+    "major": np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88]),
+    "minor": np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17]),
+}
+_TONES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+_KEY_MARGIN = 0.02
 _TEMPI_BPM = np.geomspace(40.0, 240.0, 12)
 _TEMPOGRAM_S = 8.0
 _NOW = (("mfcc", 13), ("chroma", 12), ("spectral_contrast", 7), ("tonnetz", 6), ("tempo_bpm", 1))
@@ -33,17 +41,26 @@ _AROUND = (
 )
 
 
+_NOW_WIDTH = sum(width for _, width in _NOW)
+
+
 @dataclass(frozen=True)
 class Music:
     """features: (T, 4800) float32. tempo_bpm: over the sound that was read (Theil-Sen slope of its beats). beats_s: seconds from the clip's start.
 
     padded_frames: rows whose context reaches beyond the source and repeats its first or last frame there.
+    key: as "A minor", over the sound that was read; None where two keys fit as well. key_strength: Pearson's correlation of the best
+    key's profile, -1 to 1; None where no tone is heard.
+    silent_s: seconds of the clip's own frames that lie in silence (silent_frames).
     """
 
     features: np.ndarray
     tempo_bpm: float
     beats_s: np.ndarray
     padded_frames: int
+    key: str | None
+    key_strength: float | None
+    silent_s: float
 
 
 @dataclass(frozen=True)
@@ -86,12 +103,43 @@ def measure(samples: np.ndarray, fps: int, first: int, count: int) -> Music:
         raise Rejected("silent", "the sound is digital silence", {"peak": 0.0})
     beats = find_beats(samples, fps)
     now, around = _describe(samples, fps, beats)
+    key, strength = find_key(around[:, _chroma_columns()].reshape(-1, 12, 3).mean(axis=(0, 2)))
+    silent = silent_frames(samples, fps)[first : first + count]
     wanted = np.arange(first, first + count)[:, None] + np.arange(-CONTEXT, CONTEXT + 1)
     inside = np.clip(wanted, 0, frames - 1)
     features = np.hstack([now[first : first + count], around[inside].reshape(count, -1)]).astype(np.float32)
     times = beats.times_s - first / fps
     padded = int((wanted != inside).any(axis=1).sum())
-    return Music(features, beats.tempo_bpm, times[(times >= 0) & (times < count / fps)], padded)
+    own = times[(times >= 0) & (times < count / fps)]
+    return Music(features, beats.tempo_bpm, own, padded, key, strength, float(silent.sum() / fps))
+
+
+def find_key(chroma: np.ndarray) -> tuple[str | None, float | None]:
+    """The key of a mean chroma (12,), C first, and its profile's correlation, by Krumhansl and Schmuckler (Krumhansl 1990, chapter 4).
+
+    The key is None where the second best correlates as well to within _KEY_MARGIN; both are None of a chroma without any tone.
+    """
+    if not (np.isfinite(chroma).all() and chroma.std() > 0):
+        return None, None
+    keys = [
+        (np.corrcoef(chroma, np.roll(profile, tonic))[0, 1], tonic, mode)
+        for mode, profile in _KEYS.items()
+        for tonic in range(12)
+    ]
+    (best, tonic, mode), (second, *_) = sorted(keys, reverse=True)[:2]
+    return (f"{_TONES[tonic]} {mode}" if best - second >= _KEY_MARGIN else None), float(best)
+
+
+def silent_frames(samples: np.ndarray, fps: int) -> np.ndarray:
+    """(F,) bool: video frames within 400 ms that are quieter than -70 LUFS, BS.1770's block and its absolute gate.
+
+    samples: (N,) float32 mono at rate_hz(fps). Rests between notes are shorter or ring on.
+    """
+    power = frame_power(samples, rate_hz(fps), HOP)
+    block = min(len(power), max(1, round(0.4 * fps)))
+    total = np.concatenate([[0.0], np.cumsum(power)])
+    quiet = (total[block:] - total[:-block]) / block <= SILENT_POWER
+    return np.convolve(quiet, np.ones(block)) > 0
 
 
 def find_beats(samples: np.ndarray, fps: int) -> Beats:
@@ -127,7 +175,7 @@ def _describe(samples: np.ndarray, fps: int, beats: Beats) -> tuple[np.ndarray, 
     rate, frames = rate_hz(fps), samples.size // HOP
     magnitude = np.abs(librosa.stft(samples, n_fft=N_FFT, hop_length=HOP))
     power = magnitude**2
-    mel = _decibel(librosa.feature.melspectrogram(S=power, sr=rate, n_mels=128, fmax=MEL_TOP_HZ))
+    mel = _log_mel_db(power, rate)
     cqt = np.abs(librosa.cqt(samples, sr=rate, hop_length=HOP, n_bins=252, bins_per_octave=36, tuning=0.0))
     chroma_12 = librosa.feature.chroma_cqt(C=cqt, sr=rate, n_chroma=12, bins_per_octave=36, tuning=0.0)
     rms = librosa.feature.rms(S=magnitude, frame_length=N_FFT)
@@ -151,6 +199,11 @@ def _describe(samples: np.ndarray, fps: int, beats: Beats) -> tuple[np.ndarray, 
         "spectral_flatness": librosa.feature.spectral_flatness(S=magnitude),
     }
     return _stack(now, _NOW, frames), _stack(around, _AROUND, frames)
+
+
+def _chroma_columns() -> slice:
+    row = next(row for row in layout() if row["name"] == "chroma_cqt")
+    return slice(row["start"] - _NOW_WIDTH, row["stop"] - _NOW_WIDTH)
 
 
 def _rhythm(beats: Beats, fps: int, frames: int) -> dict[str, np.ndarray]:
@@ -184,6 +237,20 @@ def _mark(times_s: np.ndarray, fps: int, frames: int) -> np.ndarray:
     nearest = np.round(times_s * fps).astype(int)
     marks[0, nearest[nearest < frames]] = 1
     return marks
+
+
+def log_mel_db(samples: np.ndarray, fps: int, fine: int) -> np.ndarray:
+    """(fine * F, 128) the log-mel columns of a sound, `fine` times a video frame: row fine * t is that of frame t."""
+    import librosa
+
+    magnitude = np.abs(librosa.stft(samples, n_fft=N_FFT, hop_length=HOP // fine))
+    return _log_mel_db(magnitude**2, rate_hz(fps)).T[: fine * (samples.size // HOP)]
+
+
+def _log_mel_db(power: np.ndarray, rate: int) -> np.ndarray:
+    import librosa
+
+    return _decibel(librosa.feature.melspectrogram(S=power, sr=rate, n_mels=128, fmax=MEL_TOP_HZ))
 
 
 def _decibel(power: np.ndarray) -> np.ndarray:
