@@ -8,7 +8,8 @@ import pytest
 from onscreen import weights
 from onscreen.media.sampling import sample_frames
 from onscreen.motion.keypoints import BODY, FACE, INDEX, LEFT_HAND, RIGHT_HAND, from_coco_wholebody
-from onscreen.motion.poses import WEIGHTS, nearest_wrists, open_poses
+from onscreen.motion.mediapipe_poses import nearest_wrists
+from onscreen.motion.poses import WEIGHTS_OF, open_poses
 from real_data import DATA
 
 TRUTH = DATA / "dance" / "wholebody_gt" / "test_coco_wholebody.json"
@@ -44,13 +45,14 @@ def test_a_hand_further_from_the_wrist_than_it_is_large_is_somebody_elses() -> N
 
 @pytest.fixture(scope="module")
 def files() -> dict:
-    weights.ensure(WEIGHTS)
-    return {file: weights.path_of(name, file) for name in WEIGHTS for file in weights.model(name).files}
+    names = WEIGHTS_OF["mediapipe"]
+    weights.ensure(names)
+    return {file: weights.path_of(name, file) for name in names for file in weights.model(name).files}
 
 
 def test_a_picture_without_anybody_gives_zeros(files: dict) -> None:
-    with open_poses(files, video=False) as find:
-        seen = find(np.full((256, 256, 3), 128, np.uint8))
+    with open_poses("mediapipe", files) as find:
+        seen = find(np.full((256, 256, 3), 128, np.uint8), 0.0)
     assert not seen.points.any()
     assert (seen.face_box, seen.face_score) == (None, 0.0)
 
@@ -63,7 +65,7 @@ def test_points_lie_where_annotators_put_them_and_left_is_never_taken_for_right(
     truth = json.loads(TRUTH.read_text())
     names = {image["id"]: image["file_name"] for image in truth["images"]}
     errors, swapped = [], []
-    with open_poses(files, video=False) as find:
+    with open_poses("mediapipe", files) as find:
         for person in truth["annotations"]:
             parts = ("keypoints", "foot_kpts", "face_kpts", "lefthand_kpts", "righthand_kpts")
             wanted = from_coco_wholebody(np.concatenate([person[part] for part in parts]).reshape(133, 3))
@@ -73,7 +75,8 @@ def test_points_lie_where_annotators_put_them_and_left_is_never_taken_for_right(
             x, y, width, height = person["bbox"]
             margin = 0.15 * max(width, height)
             left, top = int(max(0, x - margin)), int(max(0, y - margin))
-            found = find(image[top : int(y + height + margin), left : int(x + width + margin)]).points
+            find.restart()
+            found = find(image[top : int(y + height + margin), left : int(x + width + margin)], 0.0).points
             found[found[:, 2] > 0, :2] += [left, top]
             torso = np.hypot(*(wanted[INDEX["left_shoulder"]] - wanted[INDEX["right_hip"]])[:2])
             both = (wanted[BODY, 2] > 0) & (found[BODY, 2] > 0)
@@ -93,8 +96,8 @@ def test_points_lie_where_annotators_put_them_and_left_is_never_taken_for_right(
 @pytest.mark.skipif(not (DATA / "dance" / "dance_with_music.mp4").is_file(), reason=f"no dance in {DATA}")
 def test_a_dancer_is_seen_from_head_to_heel_with_both_hands_and_the_face(files: dict) -> None:
     frames = sample_frames(DATA / "dance" / "dance_with_music.mp4", 0.0, 12.0, 6, "keyframes")
-    with open_poses(files, video=False) as find:
-        seen = [find(frame.image) for frame in frames]
+    with open_poses("mediapipe", files) as find:
+        seen = [find(frame.image, frame.time_s) for frame in frames]
     points = np.array([one.points for one in seen])
     assert (points[:, BODY, 2] > 0).mean() > 0.95
     assert (points[:, FACE, 2] > 0.5).all()

@@ -48,7 +48,7 @@ def test_a_file_name_belongs_to_one_model() -> None:
 def test_params_as_shipped_need_no_model_that_must_be_named() -> None:
     params = Params()
     faces = (*detectors.WEIGHTS[params.faces.detector], *embedders.WEIGHTS[params.faces.embedder])
-    needed = (*faces, params.voices.embedder, speech.WEIGHTS, *poses.WEIGHTS, *background.WEIGHTS)
+    needed = (*faces, params.voices.embedder, speech.WEIGHTS, *poses.WEIGHTS_OF["mediapipe"], *background.WEIGHTS)
     assert [name for name in needed if weights.model(name).must_be_named] == []
 
 

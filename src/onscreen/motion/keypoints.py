@@ -92,6 +92,11 @@ def drop_outside(points: np.ndarray, width: float, height: float) -> np.ndarray:
     return np.where(inside[..., None], points, 0).astype(np.float32)
 
 
+def drop_unsure(points: np.ndarray, least: float) -> np.ndarray:
+    """(..., 3) points of which those with a confidence below `least` (0-1) become unseen."""
+    return np.where(points[..., 2:] >= least, points, 0).astype(np.float32)
+
+
 def to_annotations(points: np.ndarray, video_id: str, fps: int) -> dict[str, object]:
     """pose_annotations.json of (T, 134, 3) points: {video_id, fps, duration, poses: [{frame_id, timestamp, keypoints}]}."""
     poses = [

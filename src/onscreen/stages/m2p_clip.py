@@ -29,9 +29,12 @@ from onscreen.motion import music
 from onscreen.motion.framing import Window, fit_window, show, to_window
 from onscreen.motion.keypoints import FACE, INDEX, assemble
 from onscreen.motion.music import Music
-from onscreen.motion.poses import BODY_WEIGHTS, WEIGHTS, Seen, open_body, open_poses, visible
+from onscreen.motion.poses import BODY_WEIGHTS, WEIGHTS_OF, Seen, open_body, open_poses, visible
+from onscreen.stages.m2p_parts import join_parts, parts_of
 from onscreen.stages.m2p_records import EMBEDDER
 from onscreen.tasks_models import silent_native_log
+
+__all__ = ["DanceClip", "look_for_body", "measure_dance", "parts_of"]
 
 LOOKS = 8  # frames of the cheap look; where half of all frames show a whole body, all 8 miss it once in 256
 LIMBS = [
@@ -39,7 +42,7 @@ LIMBS = [
 ]
 LEGS = [INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("hip", "knee", "ankle")]
 LOOK_MODELS = BODY_WEIGHTS
-SAMPLE_MODELS = tuple(dict.fromkeys((*WEIGHTS, "mediapipe_face_mesh", *embedders.WEIGHTS[EMBEDDER])))
+SAMPLE_MODELS = tuple(dict.fromkeys((*WEIGHTS_OF["mediapipe"], "mediapipe_face_mesh", *embedders.WEIGHTS[EMBEDDER])))
 _BEST_FACES = 5  # views of the dancer's face, the best one of a second each
 _FACE_REGION = 3.0  # x the face's box: what is kept of a frame to measure and embed its face
 _JPEG_QUALITY = 95
@@ -76,13 +79,8 @@ def look_for_body(clip: DanceClip) -> Item:
 
 
 def measure_dance(clip: DanceClip) -> Item:
-    """Everything of a sample.
+    """Everything of a clip's samples: parts_of tells them apart, and says what a part holds (m2p_parts).
 
-    meta: frames (T), width, height, window, tempo_bpm, beats_s, padded_frames, context_s, views: [{frame, score and the fields of
-    Quality}], best first; body_frame: the one with the surest body.
-    arrays: points (T, 134, 3) float32, pixels of the video; music (T, 4800) float32; video: mp4 bytes; embeddings (V, 128) float32
-    of the views; limbs (T, 12), legs (T, 6): confidence; picture_<frame>: JPEG bytes of each frame that may become the reference,
-    those of the views and body_frame.
     Raises Rejected: audio_starts_late, sound_has_gaps, silent, no_beat, too_short, what the media functions raise.
     """
     cv2.setNumThreads(1)
@@ -95,16 +93,19 @@ def measure_dance(clip: DanceClip) -> Item:
     embedder = _embedder(tuple(sorted(clip.files.items())))
     embeddings = [embed(embedder, view.region, view.face) for view in views]
     meta = {
+        **{"shot": 0, "shots": 1, "start_s": clip.start_s, "decodes": 2, "people": 1, "pose": "mediapipe", "body_scale": 1.0},
+        **{"outside_share": 0.0, "key": None, "key_strength": 0.0, "silent_s": [], "audio_hz": 0, "audio_channels": 0},
         **{"frames": count, "width": width, "height": height, "window": asdict(window)},
         **{"tempo_bpm": heard.tempo_bpm, "beats_s": heard.beats_s.tolist(), "padded_frames": heard.padded_frames},
         **{"context_s": context_s, "body_frame": body_frame},
-        "views": [{"frame": view.frame, **view.numbers} for view in views],
+        "views": [{"frame": view.frame, "reference_scale": 1.0, **view.numbers} for view in views],
     }
     arrays = {"points": to_window(points, window, clip.resolution), "music": heard.features, "video": video}
     arrays |= {"limbs": points[:, LIMBS, 2], "legs": points[:, LEGS, 2]}
-    arrays |= {f"picture_{frame}": picture for frame, picture in pictures.items()}
+    arrays |= {f"reference_{index}": pictures[view.frame] for index, view in enumerate(views)}
+    arrays |= {"reference_body": pictures[body_frame], "song": np.empty((0, 2), np.int32)}
     arrays["embeddings"] = np.array(embeddings, np.float32).reshape(len(views), embedder.dim)
-    return Item(meta, arrays)
+    return join_parts([Item(meta, arrays)])
 
 
 def _listen(clip: DanceClip) -> tuple[Music, list[float]]:
@@ -139,9 +140,9 @@ def _watch(clip: DanceClip, count: int) -> tuple[np.ndarray, list[_View], tuple[
     """(T, 134, 3) points in source px, the best views of the face, and the picture's height and width."""
     points, best, size = [], dict[int, _View](), (0, 0)
     mesh = FaceMesh(clip.files["face_landmark.tflite"])
-    with silent_native_log(), open_poses(clip.files, video=True) as find:
+    with silent_native_log(), open_poses("mediapipe", clip.files) as find:
         for index, frame in enumerate(constant_rate_frames(clip.path, clip.start_s, _end(clip, count), clip.fps)):
-            seen = find(frame.image, index / clip.fps)
+            seen = find(frame.image, clip.start_s + index / clip.fps)
             points.append(seen.points)
             size = frame.image.shape[:2]
             view, second = _face_view(index, frame.image, seen, mesh), index // clip.fps
