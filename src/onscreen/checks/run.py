@@ -75,7 +75,7 @@ def _guarded(label: str, check: Callable[..., Iterator[Finding]], *arguments: An
             found.append(_plain(finding))
     except OnscreenError as error:
         found.append(Finding(label, name, "unproven", f"cannot be measured: {error}"))
-    except Exception as error:  # whatever a library raises about a foreign file must not hide the other checks
+    except Exception as error:  # noqa: BLE001  # whatever a library raises about a foreign file must not hide the other checks
         found.append(Finding(label, name, "unproven", f"the check stopped: {type(error).__name__}: {error}"[:500]))
     return found
 
