@@ -20,6 +20,7 @@ from onscreen.media.video import constant_rate_frames, write_video
 from onscreen.records import Clip, Face, Reject, SplitRow
 from onscreen.stages import m2p
 from onscreen.stages.m2p_clip import DanceClip, measure_dance
+from onscreen.stages.m2p_parts import join_parts, part_of
 from onscreen.stages.m2p_records import Sample
 from onscreen.stages.m2p_sides import People
 from onscreen.store import read_json, read_table, write_table
@@ -95,7 +96,8 @@ def dance(share: float = 1.0, frames: int = 48, views: int = 1, embedding: np.nd
     item.arrays["embeddings"] = np.repeat((unit(0) if embedding is None else embedding)[None], views, axis=0)
     view = {"score": 0.9, "interocular_px": 60.0}
     found = [{"frame": 10 + index, **view} for index in range(views)]
-    return Item({"frames": frames, "body_frame": 7, "views": found}, item.arrays)
+    item.arrays["song"] = np.empty((0, 2), np.int32)
+    return join_parts([Item({"frames": frames, "body_frame": 7, "views": found}, item.arrays)])
 
 
 def unit(angle: float) -> np.ndarray:
@@ -127,7 +129,7 @@ def test_a_dancer_without_a_face_is_known_by_the_source_and_has_no_embedding() -
 
 def test_the_reference_is_the_best_view_that_would_do_as_a_face() -> None:
     item = dance(views=3)
-    item.meta["views"][0]["interocular_px"] = 8.0  # too small to tell people apart
+    item.meta["parts"][0]["views"][0]["interocular_px"] = 8.0  # too small to tell people apart
     [found] = m2p.run(Params(), [(GOOD, item)], NOBODY)
     assert isinstance(found, Sample)
     assert (found.dance.reference, found.dance.views) == (1, 2)
@@ -135,7 +137,7 @@ def test_the_reference_is_the_best_view_that_would_do_as_a_face() -> None:
 
 def test_without_a_view_that_would_do_the_reference_shows_the_body_and_there_is_no_embedding() -> None:
     item = dance()
-    item.meta["views"][0]["interocular_px"] = 8.0
+    item.meta["parts"][0]["views"][0]["interocular_px"] = 8.0
     [found] = m2p.run(Params(), [(GOOD, item)], NOBODY)
     assert isinstance(found, Sample)
     assert (found.dance.embedding, found.dance.reference) == (None, None)
@@ -265,6 +267,16 @@ def workspace(root: Path, raw: Path, clips: list[Clip]) -> Workspace:
     write_table(found.faces / "faces.parquet", Face, [])
     write_table(found.splits / "splits.parquet", SplitRow, [])
     return found
+
+
+def test_music_features_are_kept_without_their_repetitions_and_come_back_as_they_were() -> None:
+    rows = np.random.default_rng(0).normal(size=(9 + 22, 207)).astype(np.float32)
+    around = np.stack([rows[index : index + 23].ravel() for index in range(9)])
+    music = np.hstack([np.random.default_rng(1).normal(size=(9, 39)).astype(np.float32), around])
+    item = join_parts([Item({"frames": 9}, {"music": music}), Item({"frames": 1}, {"music": music[:1]})])
+    assert sum(array.nbytes for array in item.arrays.values()) < music.nbytes / 3
+    np.testing.assert_array_equal(part_of(item, 0).arrays["music"], music)
+    np.testing.assert_array_equal(part_of(item, 1).arrays["music"], music[:1])
 
 
 def test_without_clips_there_are_empty_folders_and_metrics_that_say_why(tmp_path: Path) -> None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-import numpy as np
-
 from onscreen import weights
 from onscreen.cache import Item, code_digest, item_key
 from onscreen.config import Faces, M2p, Params
@@ -20,6 +18,7 @@ from onscreen.faces.embedders import pool
 from onscreen.records import Clip, Face, Reject, SplitRow
 from onscreen.stages.m2p_clip import LOOK_MODELS, SAMPLE_MODELS, DanceClip, look_for_body, measure_dance
 from onscreen.stages.m2p_output import SIDES, metadata, metrics, write_plots, write_sample
+from onscreen.stages.m2p_parts import part_of, parts_of
 from onscreen.stages.m2p_records import EMBEDDER, STAGE, Dance, Sample
 from onscreen.stages.m2p_sides import People, divide
 from onscreen.store import atomic_folder, read_table, write_json, write_table
@@ -78,19 +77,24 @@ def run(params: Params, measured: Iterable[tuple[Clip, Item | Rejected]], people
         try:
             if isinstance(item, Rejected):
                 raise item
-            dances.append(_dance(params, clip, item))
         except Rejected as rejected:
             yield _reject(clip, rejected)
+            continue
+        for index, part in enumerate(parts_of(item)):
+            try:
+                dances.append(_dance(params, clip, index, part))
+            except Rejected as rejected:
+                yield _reject(clip, rejected)
     yield from divide(params.split, dances, people)
 
 
-def _dance(params: Params, clip: Clip, item: Item) -> Dance:
+def _dance(params: Params, clip: Clip, index: int, item: Item) -> Dance:
     share = _check_dance(params.m2p, item)
     good = _good_views(params.faces, item)
     embedding = pool(item.arrays["embeddings"][good]) if good else None
     reference = good[0] if good else None
-    nothing_heard = np.empty((0, 2), np.int32)
-    return Dance(clip.clip_id, clip, 0, clip.start_s, item.meta["frames"], embedding, len(good), reference, share, nothing_heard)
+    song = item.arrays["song"]
+    return Dance(clip.clip_id, clip, index, clip.start_s, item.meta["frames"], embedding, len(good), reference, share, song)
 
 
 def _check_dance(params: M2p, item: Item) -> float:
@@ -155,7 +159,8 @@ def main(workspace: Workspace) -> None:
             if isinstance(item, Rejected):
                 rejects.append(_reject(sample.dance.clip, item))
             else:
-                entries.append(write_sample(folder, sample, item, params.m2p))
+                part = part_of(item, sample.dance.part)
+                entries.append(write_sample(folder, sample, part, params.m2p))
         write_json(folder / "metadata.json", metadata(params.m2p, entries))
         write_table(folder / "rejects.parquet", Reject, rejects)
     workspace.write_metrics(STAGE, metrics(entries, rejects))

@@ -40,7 +40,7 @@ def write_sample(root: Path, sample: Sample, item: Item, params: M2p) -> dict[st
     folder = root / sample.dancer.side / name
     folder.mkdir()
     (folder / "video.mp4").write_bytes(arrays["video"].tobytes())
-    (folder / "reference_image.jpg").write_bytes(arrays[f"picture_{reference_frame}"].tobytes())
+    (folder / "reference_image.jpg").write_bytes(arrays["reference_body" if dance.reference is None else f"reference_{dance.reference}"].tobytes())
     np.save(folder / "music_features.npy", arrays["music"], allow_pickle=False)
     annotations = to_annotations(arrays["points"], dance.dance_id, params.fps)
     (folder / "pose_annotations.json").write_text(json.dumps(annotations, ensure_ascii=False, allow_nan=False), encoding="utf-8")
