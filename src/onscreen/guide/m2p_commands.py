@@ -51,10 +51,15 @@ def draw(
         list[str] | None, typer.Option("--only", help="id of a sample; repeat for more; default: all", show_default=False)
     ] = None,
 ) -> None:
-    """Draw the points of pose_annotations.json over video.mp4, with its sound, for people to look at."""
+    """Draw the points of pose_annotations.json over video.mp4, with its sound, for people to look at. One sample's folder will do too.
+
+    The dancer's left is orange, the right blue. The less sure a point, the fainter it is; points that are not seen are not drawn.
+    Exit codes: 0 all are drawn; 1 some are not, or not whole, and are named; 2 an option is wrong or none can be drawn.
+    """
     from onscreen.guide.m2p_draw import draw_dataset
 
-    draw_dataset(dataset, output_dir, only or [])
+    if draw_dataset(dataset, output_dir, only or []):
+        raise typer.Exit(1)
 
 
 @errors_exit_with_2()

@@ -114,7 +114,11 @@ def upright(frame: Any, stream: Any) -> np.ndarray:
 
 
 def write_video(
-    path: Path, frames: Iterable[np.ndarray], fps: int, audio: Audio | None = None, metadata: Mapping[str, str] | None = None
+    path: Path,
+    frames: Iterable[np.ndarray],
+    fps: int | Fraction,
+    audio: Audio | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> None:
     """Write an mp4, atomically: H.264 yuv420p (crf 18, one thread: the same frames give the same bytes) and AAC, index first.
 
@@ -142,7 +146,7 @@ def write_video(
                 container.mux(sound.rest())
 
 
-def _add_picture(container: Any, first: np.ndarray, fps: int) -> Any:
+def _add_picture(container: Any, first: np.ndarray, fps: int | Fraction) -> Any:
     height, width = first.shape[:2]
     if height % 2 or width % 2:
         raise ValueError(f"H.264 yuv420p needs even sides, got {width}x{height}")
@@ -154,7 +158,7 @@ def _add_picture(container: Any, first: np.ndarray, fps: int) -> Any:
     return stream
 
 
-def _as_frame(image: np.ndarray, shape: tuple[int, ...], index: int, fps: int) -> Any:
+def _as_frame(image: np.ndarray, shape: tuple[int, ...], index: int, fps: int | Fraction) -> Any:
     import av
 
     if image.shape != shape or image.dtype != np.uint8 or image.ndim != 3:
@@ -186,7 +190,7 @@ class _Sound:
     rate_hz: int
     position: int = 0
 
-    def until(self, time_s: float) -> list[Any]:
+    def until(self, time_s: float | Fraction) -> list[Any]:
         """Packets of the sound up to a time."""
         stop = min(len(self.samples), round(time_s * self.rate_hz))
         return self._encode(stop)
