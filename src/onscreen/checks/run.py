@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from onscreen.cache import Item, ItemCache
+from onscreen.checks import structure, video
 from onscreen.checks.facts import Facts, measure_facts
 from onscreen.checks.finding import Finding
 from onscreen.checks.sample import SampleFolder, read_samples
@@ -26,8 +27,11 @@ from onscreen.errors import InputError, OnscreenError, Rejected
 SampleCheck: TypeAlias = Callable[[SampleFolder, Tools], Iterator[Finding]]
 SetCheck: TypeAlias = Callable[[Sequence[SampleFolder], Mapping[str, Facts]], Iterator[Finding]]
 
-SAMPLE_CHECKS: tuple[SampleCheck, ...] = ()
-SET_CHECKS: tuple[SetCheck, ...] = ()
+SAMPLE_CHECKS: tuple[SampleCheck, ...] = (
+    *(structure.check_files, structure.check_frames, structure.check_entry),
+    *(video.check_decodes, video.check_size, video.check_rate, video.check_picture, video.check_sound, video.check_sync),
+)
+SET_CHECKS: tuple[SetCheck, ...] = (structure.check_metadata, structure.check_genres)
 """facts: by SampleFolder.label; a sample whose worker crashed has none."""
 _TIMEOUT_S = 600.0  # of one sample
 _Files: TypeAlias = tuple[tuple[str, tuple[tuple[str, Path], ...]], ...]

@@ -1,0 +1,25 @@
+"""Every limit of the checks of a sample: its unit, and its source or what it was measured on.
+
+"The guide" is the M2P dataset guide whose structure, quality requirements and checklist `onscreen m2p validate` checks.
+"""
+
+from __future__ import annotations
+
+FPS = 24  # frames a second, where metadata.json names none (the guide)
+RESOLUTION_PX = 512  # square, where metadata.json names none (the guide)
+POINTS = 134  # of a frame (the guide)
+WIDTH = 4800  # columns of music_features.npy (the guide)
+MIN_FRAMES = 24  # of a sample (the guide)
+RECOMMENDED_S = (3.0, 10.0)  # length (the guide)
+RECOMMENDED_AUDIO_HZ = 44100  # (the guide)
+RECOMMENDED_CONFIDENCE = 0.8  # mean of the body's points (the guide)
+
+CLOCK_S = 0.002  # a frame beside its time: containers that count in milliseconds round to half of one, some cut
+CODEC_SAMPLES = 1024  # sound comes in blocks of AAC; a soundtrack may end up to one of them late
+BLACK = 2.0  # grey levels: standard deviation over a frame below which it shows nothing; dark stages have 10 and more
+BLACK_SHARE = 0.5  # of the frames
+STILL_SHARE = (0.5, 0.95)  # of the frames that are the one before, bit by bit at 32 x 32 pixels: warn, fail
+SILENT = 1e-4  # full scale 1: the loudest sample of digital silence, -80 dB
+CLIPPED = 0.999  # full scale 1
+CLIPPED_SHARE = 0.01  # of the samples; loud masters have less than a thousandth
+NOISY_FLATNESS = 0.3  # median spectral flatness: white noise 0.56; the four music tracks and the dance below 0.05
