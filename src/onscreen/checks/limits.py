@@ -23,3 +23,11 @@ SILENT = 1e-4  # full scale 1: the loudest sample of digital silence, -80 dB
 CLIPPED = 0.999  # full scale 1
 CLIPPED_SHARE = 0.01  # of the samples; loud masters have less than a thousandth
 NOISY_FLATNESS = 0.3  # median spectral flatness: white noise 0.56; the four music tracks and the dance below 0.05
+
+# music_features.npy
+MAX_LAG_S = 1.0  # within which a shift between features and sound is looked for
+SAME_SOUND = 0.5  # correlation of a group of columns with the same group of video.mp4's own sound: 0.91 and more for the dance
+# below, whose features are of the source before it was encoded again; 0.12 and less for another track (benchmarks/checks.py)
+TRUE_LAG = 0.5  # correlation at the best lag below which there is no lag to speak of: 0.99 for the own sound, 0.24 for another
+FEW_ROWS = 48  # below, a column of chance may follow anything
+NEARLY_EQUAL = 1e-4  # of a column's spread: rounding between two frames' own copies of one value

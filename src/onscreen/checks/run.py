@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from onscreen.cache import Item, ItemCache
-from onscreen.checks import structure, video
+from onscreen.checks import sound, structure, video
 from onscreen.checks.facts import Facts, measure_facts
 from onscreen.checks.finding import Finding
 from onscreen.checks.sample import SampleFolder, read_samples
@@ -30,6 +30,7 @@ SetCheck: TypeAlias = Callable[[Sequence[SampleFolder], Mapping[str, Facts]], It
 SAMPLE_CHECKS: tuple[SampleCheck, ...] = (
     *(structure.check_files, structure.check_frames, structure.check_entry),
     *(video.check_decodes, video.check_size, video.check_rate, video.check_picture, video.check_sound, video.check_sync),
+    *(sound.check_shape, sound.check_columns, sound.check_rows, sound.check_context, sound.check_sound),
 )
 SET_CHECKS: tuple[SetCheck, ...] = (structure.check_metadata, structure.check_genres)
 """facts: by SampleFolder.label; a sample whose worker crashed has none."""
