@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from onscreen.cache import Item
-from onscreen.checks.sample import SampleFolder
+from onscreen.checks.sample import Broken, SampleFolder
 from onscreen.checks.tools import Tools
 from onscreen.errors import Rejected
-from onscreen.media.images import read_image
 from onscreen.motion import songs
 
 
@@ -47,7 +46,7 @@ def measure_facts(sample: SampleFolder, tools: Tools) -> Facts:
     face = song = None
     try:
         face = _face(sample, tools)
-    except (Rejected, OSError) as error:
+    except (Broken, Rejected, OSError) as error:
         why_not["face"] = str(error)
     try:
         song = _song(sample, tools)
@@ -65,13 +64,10 @@ def _hashes(sample: SampleFolder) -> dict[str, str]:
 
 
 def _face(sample: SampleFolder, tools: Tools) -> np.ndarray:
-    from onscreen.faces.embedders import embed
-
-    image = read_image(sample.folder / "reference_image.jpg")
-    found = tools.faces(image)
-    if not found:
+    embedding = tools.portrait(sample).embedding
+    if embedding is None:
         raise Rejected("no_face", "no face is found in reference_image.jpg")
-    return embed(tools.embedder, image, max(found, key=lambda face: face.box[2] * face.box[3]))
+    return embedding
 
 
 def _song(sample: SampleFolder, tools: Tools) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Any
 
 from onscreen import weights
 from onscreen.checks.film import Film, Heard, listen, watch
+from onscreen.checks.portrait import Portrait, read_portrait
 from onscreen.checks.sample import SampleFolder
 from onscreen.faces import detectors, embedders
 from onscreen.faces.detectors import Detector
@@ -38,8 +39,9 @@ class Tools:
     def __init__(self, files: Mapping[str, Mapping[str, Path]]) -> None:
         """files: what model_files gives."""
         self._files, self._open = files, ExitStack()
-        self._film: tuple[str, Film] | None = None
-        self._heard: tuple[str, Heard] | None = None
+        self._film: tuple[Path, Film] | None = None
+        self._heard: tuple[Path, Heard] | None = None
+        self._portrait: tuple[Path, Portrait] | None = None
 
     @cached_property
     def body(self) -> Any:
@@ -70,15 +72,21 @@ class Tools:
 
     def film(self, sample: SampleFolder) -> Film:
         """What decoding video.mp4 once gives. Raises Rejected where it cannot be decoded."""
-        if self._film is None or self._film[0] != sample.label:
-            self._film = (sample.label, watch(sample.folder / "video.mp4"))
+        if self._film is None or self._film[0] != sample.folder:
+            self._film = (sample.folder, watch(sample.folder / "video.mp4"))
         return self._film[1]
 
     def heard(self, sample: SampleFolder) -> Heard:
         """The soundtrack of video.mp4. Raises Rejected where there is none."""
-        if self._heard is None or self._heard[0] != sample.label:
-            self._heard = (sample.label, listen(sample.folder / "video.mp4"))
+        if self._heard is None or self._heard[0] != sample.folder:
+            self._heard = (sample.folder, listen(sample.folder / "video.mp4"))
         return self._heard[1]
+
+    def portrait(self, sample: SampleFolder) -> Portrait:
+        """The faces of reference_image.jpg. Raises Broken where it is no picture."""
+        if self._portrait is None or self._portrait[0] != sample.folder:
+            self._portrait = (sample.folder, read_portrait(sample.folder / "reference_image.jpg", self.faces, self.embedder))
+        return self._portrait[1]
 
     def close(self) -> None:
         """Free the models."""

@@ -1,0 +1,127 @@
+"""Is the face of the reference picture the face of who dances in video.mp4, and do the poses belong to that dancer?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from onscreen.checks.finding import Finding
+from onscreen.checks.portrait import clear_faces, interocular_px, stretch
+from onscreen.checks.sample import Broken, SampleFolder
+from onscreen.checks.tools import Tools
+from onscreen.faces.detectors import Detection
+from onscreen.faces.embedders import embed, pool
+from onscreen.faces.thresholds import auto_threshold
+from onscreen.motion.keypoints import INDEX
+
+_HEAD = [INDEX[name] for name in ("nose", "left_eye", "right_eye", "left_ear", "right_ear")]
+_LEAST_CONFIDENCE = 0.1
+_BESIDE = 0.75  # of a face's box: a head's points so far beside its middle are not of it
+_MISSED = 0.5  # of the frames with a face
+# Cosine distances of dlib between a reference and one smaller picture of its own person, on 120 photos of LFW10 and johns made smaller:
+# (pixels between the eyes, one person's 99 %). What lies above is another's; two people are nearer than auto_threshold once in 1,000.
+_SAME = auto_threshold("Dlib", 1)
+_ANOTHER = ((24.0, 0.096), (14.0, 0.120))
+_FEWEST_PX = 14.0  # between the eyes: at 10 px one person's and two people's distances overlap by half
+_NEAR_FRAMES = 2
+_STRETCHED = 1.3  # of the least of the frames; a 4:3 picture made square has 1.33
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A face in a frame of the video. head: (2,) px where the poses say the head is, or None."""
+
+    image: np.ndarray
+    face: Detection
+    head: np.ndarray | None
+
+
+def check_dancer(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
+    """dancer.head: the poses' heads lie on faces of the video. dancer.face: the reference is of that face, not squashed."""
+    heads = _heads(sample)
+    seen = [_face_of(image, heads.get(index), tools) for index, image in tools.film(sample).frames.items()]
+    found = [one for one in seen if one is not None]
+    yield _heads_on_faces(sample, found)
+    yield _same_face(sample, found, tools)
+    yield _same_shape(sample, found, tools)
+
+
+def _heads(sample: SampleFolder) -> dict[int, np.ndarray]:
+    """Frame -> (2,) px, the mean of the head's points where at least one is seen."""
+    try:
+        points = sample.points
+    except Broken:
+        return {}
+    if points.ndim != 3 or points.shape[1] <= max(_HEAD):
+        return {}
+    heads = points[:, _HEAD]
+    seen = (heads[..., 2] > _LEAST_CONFIDENCE) & np.isfinite(heads).all(axis=2)
+    return {int(index): heads[index][seen[index], :2].mean(axis=0) for index in np.flatnonzero(seen.any(axis=1))}
+
+
+def _face_of(image: np.ndarray, head: np.ndarray | None, tools: Tools) -> _Seen | None:
+    """The face nearest to the head; the largest where no pose says where it is."""
+    faces = clear_faces(image, tools.faces)
+    if not faces:
+        return None
+    return _Seen(image, min(faces, key=lambda face: _beside(face, head)) if head is not None else faces[0], head)
+
+
+def _beside(face: Detection, head: np.ndarray) -> float:
+    """How far a head's points lie from a face's middle, over the longer side of its box."""
+    return float(np.linalg.norm(face.landmarks.mean(axis=0) - head) / max(face.box[2:]))
+
+
+def _heads_on_faces(sample: SampleFolder, found: list[_Seen]) -> Finding:
+    beside = [_beside(one.face, one.head) for one in found if one.head is not None]
+    if not beside:
+        return Finding(sample.label, "dancer.head", "unproven", "no frame looked at has both a face and a pose with a head")
+    missed = float(np.mean(np.array(beside) > _BESIDE))
+    numbers = {"frames": float(len(beside)), "missed_share": missed, "median_beside": float(np.median(beside))}
+    if missed > _MISSED:
+        detail = f"in {missed:.0%} of {len(beside)} frames the pose's head lies beside the face"
+        return Finding(sample.label, "dancer.head", "fail", detail, numbers)
+    return Finding(sample.label, "dancer.head", "pass", "the poses' heads lie on the dancer's face", numbers)
+
+
+def _same_face(sample: SampleFolder, found: list[_Seen], tools: Tools) -> Finding:
+    """By dlib's embeddings; the limit grows as the video's faces are smaller, and below _FEWEST_PX nothing is said."""
+    check, own = "dancer.face", tools.portrait(sample).embedding
+    if own is None:
+        return Finding(sample.label, check, "unproven", "the reference picture shows no face")
+    large = [one for one in found if interocular_px(one.face) >= _FEWEST_PX]
+    if not large:
+        widest = max((interocular_px(one.face) for one in found), default=0.0)
+        detail = (
+            f"faces in the video are too small to tell people apart: {widest:.0f} px between the eyes" if found else "no face"
+        )
+        return Finding(sample.label, check, "unproven", detail, {"interocular_px": widest, "least_px": _FEWEST_PX})
+    vectors = np.stack([embed(tools.embedder, one.image, one.face) for one in large])
+    distances, eyes = 1 - vectors @ own, float(np.median([interocular_px(one.face) for one in large]))
+    pooled = 1 - float(pool(vectors) @ own)
+    another = next(limit for least, limit in _ANOTHER if eyes >= least)
+    numbers = {"distance": pooled, "nearest": float(distances.min()), "frames": float(len(large)), "interocular_px": eyes}
+    numbers |= {"same": _SAME, "another": another}
+    if pooled <= _SAME:
+        return Finding(sample.label, check, "pass", f"the reference is of the dancer: distance {pooled:.3f}", numbers)
+    if distances.min() > another and len(large) >= _NEAR_FRAMES:
+        detail = f"the reference is not of the dancer: distance {pooled:.3f} in {len(large)} frames"
+        return Finding(sample.label, check, "fail", detail, numbers)
+    return Finding(sample.label, check, "unproven", f"neither near to nor far from the dancer's: distance {pooled:.3f}", numbers)
+
+
+def _same_shape(sample: SampleFolder, found: list[_Seen], tools: Tools) -> Finding:
+    """A reference that is drawn out against every face of the video was squashed, or the video was."""
+    check, faces = "dancer.proportions", tools.portrait(sample).faces
+    large = [one for one in found if interocular_px(one.face) >= _FEWEST_PX]
+    if not faces or not large:
+        return Finding(sample.label, check, "unproven", "no faces large enough to compare")
+    least = min(stretch(faces[0], one.face) for one in large)
+    numbers = {"stretch": least, "most": _STRETCHED}
+    if least > _STRETCHED:
+        return Finding(
+            sample.label, check, "fail", f"the reference's face is drawn out by {least:.2f} against the video's", numbers
+        )
+    return Finding(sample.label, check, "pass", "the reference's face has the proportions of the video's", numbers)
