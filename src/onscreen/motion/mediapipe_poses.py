@@ -19,7 +19,7 @@ import numpy as np
 from onscreen import tasks_models
 from onscreen.motion import keypoints
 from onscreen.motion.face_points import FaceFinder, open_faces
-from onscreen.motion.main_dancer import MainDancer
+from onscreen.motion.main_dancer import MainDancer, distinct
 from onscreen.motion.pictures import as_picture, crop_around
 from onscreen.motion.seen import Seen
 
@@ -42,17 +42,19 @@ class BodyEstimator:
         return bodies[0] if bodies else None
 
     def bodies(self, image: np.ndarray, time_s: float = 0.0) -> list[np.ndarray]:
-        """All bodies found, in no order, at most as many as were asked for: each as __call__ gives it."""
+        """All bodies found, the surest first, at most as many as were asked for: each as __call__ gives it."""
         picture = as_picture(image)
         if self._video:
             found = self._landmarker.detect_for_video(picture, round(time_s * 1000))
         else:
             found = self._landmarker.detect(picture)
         height, width = image.shape[:2]
-        return [
-            np.array([(mark.x * width, mark.y * height, mark.visibility) for mark in marks], np.float32)
-            for marks in found.pose_landmarks
-        ]
+        return distinct(
+            [
+                np.array([(mark.x * width, mark.y * height, mark.visibility) for mark in marks], np.float32)
+                for marks in found.pose_landmarks
+            ]
+        )
 
     def restart(self) -> None:
         """Forget where bodies were."""
@@ -74,7 +76,7 @@ class MediapipePoses:
     def __call__(self, image: np.ndarray, time_s: float) -> Seen:
         """All 134 points of the dancer in an RGB uint8 picture. time_s must grow."""
         bodies = self._body.bodies(image, time_s)
-        chosen = self._dancer.choose(bodies, image, time_s)
+        chosen = self._dancer.choose([keypoints.assemble(body) for body in bodies], image, time_s)
         if chosen is None:
             return Seen(keypoints.assemble(None), None, 0.0, len(bodies))
         body = bodies[chosen]

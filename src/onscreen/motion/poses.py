@@ -14,16 +14,18 @@ from typing import Protocol
 import numpy as np
 
 from onscreen import weights
-from onscreen.errors import ConfigError
+from onscreen.errors import ConfigError, Rejected
 from onscreen.motion.mediapipe_poses import open_body, open_mediapipe, visible
+from onscreen.motion.precomputed import PrecomputedPoses, keypoints_of
+from onscreen.motion.rtmw import open_rtmw
 from onscreen.motion.seen import Seen
 
 __all__ = [
     "BODY_WEIGHTS",
-    "MIN_VISIBILITY",
     "WEIGHTS_OF",
     "PoseFinder",
     "Seen",
+    "keypoints_of",
     "open_body",
     "open_poses",
     "visible",
@@ -67,8 +69,12 @@ def open_poses(
     keypoints: what precomputed.keypoints_of(video) gave; it and the video only matter to precomputed.
     Raises ConfigError for an unknown backend, WeightsError for a model that is none, and what precomputed.py says.
     """
-    if backend == "mediapipe":
-        with open_mediapipe(files, people=people) as find:
+    if backend not in WEIGHTS_OF:
+        raise ConfigError(f"{backend} is no backend for poses. Known: {', '.join(WEIGHTS_OF)}")
+    if backend == "precomputed":
+        if keypoints is None or video is None:
+            raise Rejected("keypoints_missing", "there is no file of keypoints beside the video")
+        yield PrecomputedPoses(keypoints, video)
+    else:
+        with (open_mediapipe if backend == "mediapipe" else open_rtmw)(files, people=people) as find:
             yield find
-        return
-    raise ConfigError(f"{backend} is no backend for poses. Known: {', '.join(WEIGHTS_OF)}")
