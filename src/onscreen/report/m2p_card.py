@@ -23,6 +23,7 @@ _LIMBS = [
 ]
 _PARTS = (("face", FACE), ("left hand", LEFT_HAND), ("right hand", RIGHT_HAND))
 _SHOWN_APART = ("id", "folder", "split", "labels", "warnings", "beats_s", "music")  # of an entry; the rest is listed as it is
+_FIRST = (("Dancer", "identity", "identity_known_by"), ("Song", "song", ""), ("Cut from", "source", "start_s"))
 _LONGEST = 400  # characters of a value that is listed
 
 
@@ -208,10 +209,20 @@ def _claims(card: Card, entry: Mapping[str, Any]) -> None:
         told = _mapping(warning)
         words = [_text(told[name]) for name in ("code", "detail") if name in told]
         card.warnings.append(": ".join(words) or _text(warning))
+    card.numbers += list(_whose(entry))
     card.labels = [
         (_text(name), _text(value)) for name, value in _mapping(entry.get("labels")).items() if value not in (None, "")
     ]
     card.rest = list(_listed({name: value for name, value in entry.items() if name not in _SHOWN_APART}))
+
+
+def _whose(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    told = {"identity_known_by": "known by {}", "start_s": "from {} s"}
+    for title, name, beside in _FIRST:
+        more = f", {told[beside].format(_text(entry[beside]))}" if beside in entry else ""
+        yield title, f"{_text(entry[name])}{more}" if entry.get(name) is not None else "not stated"
+    if entry.get("missing"):
+        yield "Not there", _text(entry["missing"])
 
 
 def _listed(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:

@@ -33,20 +33,22 @@ MARK = '<meta name="generator" content="onscreen m2p report">'
 _MARK_WITHIN = 1000  # bytes from the page's start
 _A_PAGE, _A_PAGE_BYTES = 50, 12_000_000  # samples, and bytes of what is inside; a browser opens that in a second or two
 _TIMEOUT_S = 600.0  # of one sample
+_MUST_DIFFER = (("identity", "dancers"), ("song", "songs"), ("source_sha256", "source videos"))  # between the sides
 
 
 @dataclass(frozen=True)
 class Header:
     """Counts of the whole set. sides: (name, samples, seconds, people, songs); None where metadata.json does not say it of all.
 
-    shared: people, songs and sources that stand on both sides. rejects: (code, count, an example's detail). notes: what is missing.
+    shared: (what, how many of it stand on both sides). rejects: (code, count, an example's detail). notes: what is missing.
+    complete: how many samples have all their files, in words; "" where metadata.json does not say it of all.
     """
 
     sides: list[tuple[str, int, float, int | None, int | None]]
-    shared: dict[str, int]
+    shared: list[tuple[str, int]]
     rejects: list[tuple[str, int, str]]
     notes: list[str]
-    complete: tuple[int, int] | None
+    complete: str
 
 
 def write_page(dataset: Path, output: Path) -> list[Path]:
@@ -134,18 +136,27 @@ def _header(samples: Sequence[SampleFolder], cards: Sequence[Card]) -> Header:
         own = [sample for sample in samples if sample.split == side]
         seconds = sum(card.seconds for card, sample in zip(cards, samples, strict=True) if sample.split == side)
         rows.append((side, len(own), seconds, _different(own, "identity"), _different(own, "song")))
-    told = [(sample.entry or {}).get("complete") for sample in samples]
     rejects, notes = _rejects(samples[0].root)
     notes += [f"{side}/ holds no sample" for side in ("train", "validation") if side not in sides]
     if all(sample.entry is None for sample in samples):
         notes.append("no metadata.json names these samples: whose they are, which song, and what they were cut from is unknown")
     return Header(
         sides=rows,
-        shared={key: _on_both(samples, key) for key in ("identity", "song", "source_sha256")},
+        shared=[(title, _on_both(samples, key)) for key, title in _MUST_DIFFER],
         rejects=rejects,
         notes=notes,
-        complete=(sum(value is True for value in told), len(told)) if all(isinstance(value, bool) for value in told) else None,
+        complete=_complete(samples),
     )
+
+
+def _complete(samples: Sequence[SampleFolder]) -> str:
+    told = [(sample.entry or {}).get("complete") for sample in samples]
+    if not all(isinstance(value, bool) for value in told):
+        return ""
+    lists = [(sample.entry or {}).get("missing") for sample in samples]
+    missing = Counter(str(name) for names in lists if isinstance(names, list) for name in names)
+    without = "; ".join(f"{count} without {name}" for name, count in missing.most_common())
+    return f"{sum(map(bool, told))} of {len(told)} samples are complete" + (f": {without}" if without else "")
 
 
 def _different(samples: Sequence[SampleFolder], key: str) -> int | None:

@@ -20,10 +20,10 @@ _LEVELS = 64  # colours of a heat map; more cost bytes and are not seen
 _CONSTANT, _NOT_FINITE = _LEVELS, _LEVELS + 1  # colours of their own
 _GROUPS = (
     *(("MFCC", ("mfcc",)), ("chroma", ("chroma",))),
-    *(("contrast, tonnetz, tempo", ("spectral_contrast", "tonnetz", "tempo_bpm")), ("mel spectrogram, dB", ("log_mel_db",))),
-    *(("chroma (CQT)", ("chroma_cqt",)), ("MFCC change", ("mfcc_delta",)), ("tempogram", ("tempogram",))),
+    *(("contrast, tonnetz", ("spectral_contrast", "tonnetz", "tempo_bpm")), ("mel, dB", ("log_mel_db",))),
+    *(("CQT chroma", ("chroma_cqt",)), ("MFCC change", ("mfcc_delta",)), ("tempogram", ("tempogram",))),
 )
-_LAST_GROUP = "onset, beat, level, spectrum"
+_LAST_GROUP = "rhythm, level"
 
 
 @dataclass(frozen=True)
