@@ -1,4 +1,4 @@
-"""data/ledger.csv remembers face -> identity -> side, so that people keep both when data grows.
+"""data/ledger.csv remembers face -> identity -> side and dance -> dancer -> side, so that both keep them when data grows.
 
 Cluster numbers change whenever a video is added; a pure function of the data cannot keep a person on a side. The ledger is
 the memory: the stages read it, and only `onscreen ledger freeze`, a deliberate act in git, appends to it.
@@ -11,17 +11,23 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from onscreen.errors import InputError
 from onscreen.records import Identity, SplitRow
 from onscreen.store import atomic_path
 
 SIDES = ("train", "val", "test")
+_DANCE = "-dance"  # ends the key of a dance; keys of faces end in their place in the picture (Face.key)
 
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """One face that was frozen. face_key names it by content (Face.key); face_id is how it was called then, for readers."""
+    """One face or dance that was frozen.
+
+    face_key names it by content (Face.key, dance_key); face_id is how it was called then, for readers. Dances of validation stand
+    on val.
+    """
 
     face_key: str
     face_id: str
@@ -29,11 +35,25 @@ class LedgerRow:
     split: str
 
 
+def dance_key(source_sha256: str, start_s: float) -> str:
+    """Names a dance by its video's bytes and its place in it."""
+    return f"{source_sha256[:16]}@{round(start_s * 1000)}{_DANCE}"
+
+
 def read_ledger(path: Path) -> dict[str, LedgerRow]:
-    """face_key -> row; empty when the file has only its header.
+    """face_key -> row of every face; empty when the file holds none. Raises InputError as read_dances does."""
+    return {key: row for key, row in _read(path).items() if not key.endswith(_DANCE)}
+
+
+def read_dances(path: Path) -> dict[str, LedgerRow]:
+    """dance_key -> row of every dance; empty when the file holds none.
 
     Raises InputError naming the line for a missing file, a wrong header, an unknown side, an empty field or a face listed twice.
     """
+    return {key: row for key, row in _read(path).items() if key.endswith(_DANCE)}
+
+
+def _read(path: Path) -> dict[str, LedgerRow]:
     names = [column.name for column in fields(LedgerRow)]
     try:
         text = path.read_text(encoding="utf-8")
@@ -63,6 +83,16 @@ def freeze(ledger: Mapping[str, LedgerRow], identities: Iterable[Identity], spli
     for row in sorted(identities, key=lambda identity: identity.face_key):
         if row.face_key not in grown and side.get(row.face_id) in SIDES:
             grown[row.face_key] = LedgerRow(row.face_key, row.face_id, row.ledger_id, side[row.face_id])
+    return grown
+
+
+def freeze_dances(known: Mapping[str, LedgerRow], clips: Iterable[Mapping[str, Any]]) -> dict[str, LedgerRow]:
+    """The dances of the ledger with those that it does not know yet; rows that it holds never change. clips: of metadata.json."""
+    grown = dict(known)
+    for clip in sorted(clips, key=lambda clip: str(clip["id"])):
+        key = dance_key(clip["source_sha256"], clip["start_s"])
+        side = "train" if clip["split"] == "train" else "val"
+        grown.setdefault(key, LedgerRow(key, clip["id"], clip["identity"], side))
     return grown
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from onscreen.errors import InputError
@@ -60,32 +60,45 @@ def _scores(name: str, right: float, predicted: float, found: float, wanted: flo
 def read_labels(path: Path) -> dict[str, str]:
     """labels.csv: file (path relative to its folder, POSIX separators) -> identity; other columns are ignored.
 
-    A row without an identity is not labelled. Empty when there is no such file.
+    A row without an identity is not labelled; without such a column none is. Empty when there is no such file.
     Raises InputError naming the file and the line for anything that is not such a table.
     """
+    labels = dict[str, str]()
+    for line, row in read_rows(path):
+        file, identity = row["file"], row.get("identity", "")
+        if labels.get(file, identity) != identity:
+            raise InputError(f"{path}, line {line}: {file} is labelled twice, {labels[file]} and {identity}")
+        if identity:
+            labels[file] = identity
+    return labels
+
+
+def read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """labels.csv: the line and the cells by column of every row, without space around them; file is never empty.
+
+    Empty when there is no such file. Raises InputError naming the file and the line for anything that is not such a table.
+    """
     if not path.exists():
-        return {}
+        return []
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read as UTF-8 text: {error}") from error
-    reader = csv.DictReader(io.StringIO(text))
-    labels: dict[str, str] = {}
+    reader = csv.DictReader(io.StringIO(text), restval="")
     try:
-        if not {"file", "identity"} <= set(reader.fieldnames or []):
-            raise InputError(f"{path}: the first line must name the columns file and identity, got {reader.fieldnames}")
-        for row in reader:
-            _add(labels, row, f"{path}, line {reader.line_num}")
+        columns = list(reader.fieldnames or [])
+        if "file" not in columns or any(name != "identity" and name.strip().lower() == "identity" for name in columns):
+            raise InputError(
+                f"{path}: the first line must name the columns file and identity (or file and other labels), got {columns}"
+            )
+        return [(reader.line_num, _cells(row, f"{path}, line {reader.line_num}")) for row in reader]
     except csv.Error as error:
         raise InputError(f"{path}, line {reader.line_num}: {error}") from error
-    return labels
 
 
-def _add(labels: dict[str, str], row: dict[str, str | None], where: str) -> None:
-    file, identity = (row["file"] or "").strip(), (row["identity"] or "").strip()
-    if not file:
+def _cells(row: Mapping[str | None, str], where: str) -> dict[str, str]:
+    """Cells beyond the columns of the first line, which DictReader keeps under None, are nothing that has a name."""
+    cells = {name: cell.strip() for name, cell in row.items() if name is not None}
+    if not cells["file"]:
         raise InputError(f"{where}: no file")
-    if labels.get(file, identity) != identity:
-        raise InputError(f"{where}: {file} is labelled twice, {labels[file]} and {identity}")
-    if identity:
-        labels[file] = identity
+    return cells

@@ -15,12 +15,13 @@ from onscreen.config import Faces, M2p, Params
 from onscreen.engine import Job
 from onscreen.errors import Rejected
 from onscreen.faces.embedders import pool
-from onscreen.records import Clip, Face, Reject, SplitRow
+from onscreen.records import Clip, Reject
 from onscreen.stages.m2p_clip import LOOK_MODELS, SAMPLE_MODELS, DanceClip, look_for_body, measure_dance
+from onscreen.stages.m2p_fill import Fill
 from onscreen.stages.m2p_output import SIDES, metadata, metrics, write_plots, write_sample
 from onscreen.stages.m2p_parts import part_of, parts_of
-from onscreen.stages.m2p_records import EMBEDDER, STAGE, Dance, Sample
-from onscreen.stages.m2p_sides import People, divide
+from onscreen.stages.m2p_records import STAGE, Dance, Sample
+from onscreen.stages.m2p_sides import People, divide, read_people
 from onscreen.store import atomic_folder, read_table, write_json, write_table
 from onscreen.workspace import Workspace
 
@@ -138,8 +139,8 @@ def _reject(clip: Clip, rejected: Rejected) -> Reject:
     return Reject(clip.clip_id, STAGE, "dance", rejected.code, rejected.detail, rejected.numbers)
 
 
-def main(workspace: Workspace) -> None:
-    """Choose, look, measure and decide; write data/m2p, metrics and plots."""
+def main(workspace: Workspace, fill: Fill | None = None) -> None:
+    """Choose, look, measure and decide; write data/m2p, metrics and plots. fill: sides of who is joined to nobody that has one."""
     params, rejects = workspace.params, list[Reject]()
     clips = _kept(choose(params.m2p, read_table(workspace.prepared / "clips.parquet", Clip)), rejects)
     engine = workspace.engine
@@ -148,7 +149,7 @@ def main(workspace: Workspace) -> None:
     settings = {"fps": params.m2p.fps, "resolution": params.m2p.resolution}
     dances = jobs(workspace, clips, SAMPLE_MODELS, settings)
     measured = zip(clips, engine.measure("dances", measure_dance, dances), strict=True)
-    samples = _kept(run(params, measured, _people(workspace)), rejects)
+    samples = _kept(run(params, measured, read_people(workspace, fill)), rejects)
     job_of = {clip.clip_id: job for clip, job in zip(clips, dances, strict=True)}
     again = engine.measure("samples", measure_dance, [job_of[sample.dance.clip.clip_id] for sample in samples])  # from the cache
     entries = list[dict[str, Any]]()
@@ -166,12 +167,6 @@ def main(workspace: Workspace) -> None:
     workspace.write_metrics(STAGE, metrics(entries, rejects))
     with atomic_folder(workspace.plots(STAGE)) as folder:
         write_plots(folder, workspace.m2p, entries, rejects)
-
-
-def _people(workspace: Workspace) -> People:
-    rows = {row.face_id: row for row in read_table(workspace.splits / "splits.parquet", SplitRow)}
-    faces = read_table(workspace.faces / "faces.parquet", Face)
-    return People([face for face in faces if face.embedder == EMBEDDER and face.face_id in rows], rows)
 
 
 def _kept(found: Iterable[Found | Reject], rejects: list[Reject]) -> list[Found]:

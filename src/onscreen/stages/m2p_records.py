@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -61,7 +62,14 @@ class Dancer:
 
 @dataclass(frozen=True)
 class Sample:
-    """An accepted dance, and whose it is."""
+    """An accepted dance, and whose it is.
+
+    song: equal names are one song. group: equal names are dances that no split may part, because a dancer, a video or a song joins
+    them, directly or through others. labels: what labels.csv says of the video.
+    """
 
     dance: Dance
     dancer: Dancer
+    song: str = ""
+    group: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
