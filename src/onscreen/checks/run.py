@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from onscreen.cache import Item, ItemCache
-from onscreen.checks import sound, structure, video
+from onscreen.checks import dancer, embeddings, faces, leaks, sound, structure, video
 from onscreen.checks.facts import Facts, measure_facts
 from onscreen.checks.finding import Finding
 from onscreen.checks.sample import SampleFolder, read_samples
@@ -31,8 +31,12 @@ SAMPLE_CHECKS: tuple[SampleCheck, ...] = (
     *(structure.check_files, structure.check_frames, structure.check_entry),
     *(video.check_decodes, video.check_size, video.check_rate, video.check_picture, video.check_sound, video.check_sync),
     *(sound.check_shape, sound.check_columns, sound.check_rows, sound.check_context, sound.check_sound),
+    *(faces.check_reference, faces.check_arcface, faces.check_dlib, dancer.check_dancer),
 )
-SET_CHECKS: tuple[SetCheck, ...] = (structure.check_metadata, structure.check_genres)
+SET_CHECKS: tuple[SetCheck, ...] = (
+    *(structure.check_metadata, structure.check_genres, embeddings.check_embeddings),
+    *(leaks.check_split, leaks.check_dancers, leaks.check_songs, leaks.check_sources, leaks.check_doubles),
+)
 """facts: by SampleFolder.label; a sample whose worker crashed has none."""
 _TIMEOUT_S = 600.0  # of one sample
 _Files: TypeAlias = tuple[tuple[str, tuple[tuple[str, Path], ...]], ...]
