@@ -34,13 +34,18 @@ class FrameClock:
 def frame_clock(path: Path) -> FrameClock:
     """When frames are shown, by their packets; none is decoded.
 
-    Raises Rejected: variable_rate (a frame is more than a millisecond from where a constant rate has it), no_frames, and what
-    open_picture raises.
+    Raises Rejected: truncated, variable_rate (a frame is more than a millisecond from where a constant rate has it), no_frames, and
+    what open_picture raises.
     """
     with open_picture(path) as (container, stream):
-        found = [float(packet.pts * packet.time_base) for packet in packets(container, stream) if _counts(packet)]
-        rate = stream.average_rate
-    times = np.sort(found)
+        there = [packet for packet in packets(container, stream) if packet.size]
+        declared, rate = stream.frames, stream.average_rate
+    times = np.sort(
+        [float(packet.pts * packet.time_base) for packet in there if packet.pts is not None and not packet.is_discard]
+    )
+    if len(there) < declared:
+        numbers = {"declared": float(declared), "found": float(len(there))}
+        raise Rejected("truncated", f"its header tells of {declared} frames, {len(there)} are in it", numbers)
     if not len(times):
         raise Rejected("no_frames", "no frame of it has a time")
     fps = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else float(rate or 1)
@@ -48,10 +53,6 @@ def frame_clock(path: Path) -> FrameClock:
     if away_s > CLOCK_ERROR_S:
         raise Rejected("variable_rate", "its frames are not at a constant rate", {"away_s": away_s, "allowed_s": CLOCK_ERROR_S})
     return FrameClock(len(times), float(Fraction(fps).limit_denominator(1001)), float(times[0]))
-
-
-def _counts(packet: Any) -> bool:
-    return bool(packet.size) and packet.pts is not None and not packet.is_discard
 
 
 def read_frames(path: Path, first: int, count: int, clock: FrameClock) -> np.ndarray:
