@@ -31,3 +31,35 @@ SAME_SOUND = 0.5  # correlation of a group of columns with the same group of vid
 TRUE_LAG = 0.5  # correlation at the best lag below which there is no lag to speak of: 0.99 for the own sound, 0.24 for another
 FEW_ROWS = 48  # below, a column of chance may follow anything
 NEARLY_EQUAL = 1e-4  # of a column's spread: rounding between two frames' own copies of one value
+
+# pose_annotations.json; lengths in bodies are shares of the dancer's scale (checks/movement.py). Measured on the dance with music and three
+# other dances, 144 frames each, points by MediaPipe (benchmarks/checks.py)
+TIME_S = 0.001  # a timestamp beside i / fps
+ROUNDED_PX = 0.5  # a point may lie this far outside the picture: coordinates are rounded
+SEEN = 0.5  # confidence of a point that takes part in what is measured
+SURE = 0.8  # confidence of a point that has to be right (the guide)
+STANDS_STILL_PX = 0.5  # standard deviation of every point's place: a stuffed dancer; the stillest of the four has 9 px
+JUMP_BODIES = (
+    0.75  # a point that jumps this far and back in one frame: 0.03 at most of sure points in the dances; 1.07 of an unsure one
+)
+RANDOM_BODIES = 0.25  # median step of a frame: 0.004 to 0.01 in the dances, 2 of random points
+REPEATED_SHARE = (0.1, 0.5)  # of the frames, points that are those of the frame before while the picture moved: warn, fail
+STRAIGHT_SHARE = (
+    0.05,
+    0.3,
+)  # of the moving triples of frames, points on a line at even distances, as interpolation leaves them: 0 in
+STRAIGHT_PX = 0.05  # the dances; rounding to 0.01 px
+BONE_BODIES = 2.0  # no bone is so long: 0.99 at most
+LONG_BONES_SHARE = 0.05  # of the frames
+BONE_CHANGE = 0.15  # bodies a frame, median: 0.01 in the dances
+OTHER_HAND_SHARE = 0.2  # of the frames in which a hand lies at the other wrist: 0
+FLIP_BODIES = 0.15  # mean step of pairs of joints that exchanging left and right would halve, or more
+FLIPS_SHARE = 0.05
+BODY_POINTS = 8  # of the 18 that make a body
+BODY_SHARE = (0.5, 0.9)  # of the frames with a body: fail, warn (m2p.min_body_frames)
+PCK_TORSO = 0.2  # of the torso's length: a point this near is found, COCO-WholeBody's and MPII's usual
+SAME_POINTS = (
+    0.5,
+    0.8,
+)  # PCK against points found again: fail, warn; 0.97 and more in the dances, 0.1 of points of another frame's place
+SIDES_MARGIN = 0.3  # by which exchanging left and right may not improve that PCK

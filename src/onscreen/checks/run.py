@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from onscreen.cache import Item, ItemCache
-from onscreen.checks import dancer, embeddings, faces, leaks, sound, structure, video
+from onscreen.checks import dancer, embeddings, faces, leaks, movement, pictured, poses, sound, structure, video
 from onscreen.checks.facts import Facts, measure_facts
 from onscreen.checks.finding import Finding
 from onscreen.checks.sample import SampleFolder, read_samples
@@ -31,6 +31,8 @@ SAMPLE_CHECKS: tuple[SampleCheck, ...] = (
     *(structure.check_files, structure.check_frames, structure.check_entry),
     *(video.check_decodes, video.check_size, video.check_rate, video.check_picture, video.check_sound, video.check_sync),
     *(sound.check_shape, sound.check_columns, sound.check_rows, sound.check_context, sound.check_sound),
+    *(poses.check_schema, poses.check_values, poses.check_confidence, pictured.check_pictured),
+    *(movement.check_motion, movement.check_jumps, movement.check_bones, movement.check_sides),
     *(faces.check_reference, faces.check_arcface, faces.check_dlib, dancer.check_dancer),
 )
 SET_CHECKS: tuple[SetCheck, ...] = (
@@ -39,6 +41,7 @@ SET_CHECKS: tuple[SetCheck, ...] = (
 )
 """facts: by SampleFolder.label; a sample whose worker crashed has none."""
 _TIMEOUT_S = 600.0  # of one sample
+_PARTS = {"structure": "files", "sound": "music_features", "movement": "poses", "pictured": "poses", "faces": "reference_image"}
 _Files: TypeAlias = tuple[tuple[str, tuple[tuple[str, Path], ...]], ...]
 
 
@@ -78,7 +81,8 @@ def check_sample(argument: tuple[SampleFolder, _Files]) -> Item:
 
 def _guarded(label: str, check: Callable[..., Iterator[Finding]], *arguments: Any) -> list[Finding]:
     """What the check found until its end, or until what it reads turned out to be broken."""
-    found, name = list[Finding](), f"{check.__module__.rpartition('.')[2]}.{check.__name__}"
+    module = check.__module__.rpartition(".")[2]
+    found, name = list[Finding](), f"{_PARTS.get(module, module)}.{check.__name__.removeprefix('check_')}"
     try:
         for finding in check(*arguments):
             found.append(_plain(finding))
