@@ -12,17 +12,19 @@ from typing import Any, TypeVar
 from onscreen import weights
 from onscreen.cache import Item, code_digest, item_key
 from onscreen.config import Faces, M2p, Params
+from onscreen.console import log
 from onscreen.engine import Job
 from onscreen.errors import Rejected
 from onscreen.faces.embedders import pool
 from onscreen.records import Clip, Reject
 from onscreen.stages.m2p_clip import LOOK_MODELS, SAMPLE_MODELS, DanceClip, look_for_body, measure_dance
+from onscreen.stages.m2p_counts import SIDES, metrics, notes
 from onscreen.stages.m2p_fill import Fill
-from onscreen.stages.m2p_output import SIDES, metadata, metrics, write_plots, write_sample
+from onscreen.stages.m2p_output import write_metadata, write_plots, write_sample
 from onscreen.stages.m2p_parts import part_of, parts_of
 from onscreen.stages.m2p_records import STAGE, Dance, Sample
 from onscreen.stages.m2p_sides import People, divide, read_people
-from onscreen.store import atomic_folder, read_table, write_json, write_table
+from onscreen.store import atomic_folder, read_table, write_table
 from onscreen.workspace import Workspace
 
 Found = TypeVar("Found", Clip, Sample)
@@ -95,7 +97,20 @@ def _dance(params: Params, clip: Clip, index: int, item: Item) -> Dance:
     embedding = pool(item.arrays["embeddings"][good]) if good else None
     reference = good[0] if good else None
     song = item.arrays["song"]
-    return Dance(clip.clip_id, clip, index, clip.start_s, item.meta["frames"], embedding, len(good), reference, share, song)
+    return Dance(
+        clip.clip_id,
+        clip,
+        index,
+        clip.start_s,
+        item.meta["frames"],
+        embedding,
+        len(good),
+        reference,
+        share,
+        song,
+        (),
+        tuple(good),
+    )
 
 
 def _check_dance(params: M2p, item: Item) -> float:
@@ -162,9 +177,11 @@ def main(workspace: Workspace, fill: Fill | None = None) -> None:
             else:
                 part = part_of(item, sample.dance.part)
                 entries.append(write_sample(folder, sample, part, params.m2p))
-        write_json(folder / "metadata.json", metadata(params.m2p, entries))
+        write_metadata(folder, params.m2p, entries)
         write_table(folder / "rejects.parquet", Reject, rejects)
     workspace.write_metrics(STAGE, metrics(entries, rejects))
+    for note in notes(entries):
+        log.warning("%s: %s", STAGE, note)
     with atomic_folder(workspace.plots(STAGE)) as folder:
         write_plots(folder, workspace.m2p, entries, rejects)
 

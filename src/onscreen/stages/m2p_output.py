@@ -13,53 +13,106 @@ import numpy as np
 
 from onscreen.cache import Item
 from onscreen.config import M2p
+from onscreen.faces.embedders import pool
 from onscreen.media.sampling import sample_frames
 from onscreen.motion import music
+from onscreen.motion.alignment import NotMeasured, beat_alignment
 from onscreen.motion.draw import draw_pose
 from onscreen.motion.keypoints import FACE, JOINT_TYPES, LEFT_HAND, RIGHT_HAND, to_annotations
+from onscreen.motion.poses import weights_of
 from onscreen.naming import file_stem
 from onscreen.records import Reject
+from onscreen.stages.m2p_counts import SIDES, lacking, notes
 from onscreen.stages.m2p_records import Dance, Sample
-from onscreen.store import atomic_path, read_json, write_json
+from onscreen.store import as_json, atomic_path, read_json, write_json
 
-SIDES = ("train", "validation")
 _REFERENCE = (
     "frame reference_frame of video.mp4, whole, not cut to the face; where reference_shows_face, the best frame whose face passes"
     " faces.min_score and faces.min_interocular_px, else the frame with the surest body"
+)
+SCHEMA_VERSION = 1  # of metadata.json
+_BEATS = (
+    "AIST++ (Li et al. 2021): mean over dance beats of exp(-d^2 / 2 sigma^2) to the nearest music beat; chance: of moved beats"
 )
 _OVERLAYS, _OVERLAY_FRAMES = 4, 4  # samples that get a drawn picture, frames in each
 
 
 def write_sample(root: Path, sample: Sample, item: Item, params: M2p) -> dict[str, Any]:
-    """Write a sample's folder below root; returns its entry in metadata.json. item: what measure_dance gave.
+    """Write a sample's folder below root; returns its entry in metadata.json. item: its part of what measure_dance gave.
 
-    face_embedding.npy is ArcFace's and nothing else's; without those weights dlib's vector is written under its own name.
+    face_embedding.npy is ArcFace's and nothing else's; dlib's vector stands beside it, or alone, under its own name.
     """
-    arrays, meta, dance, clip = item.arrays, item.meta, sample.dance, sample.dance.clip
-    name, reference_frame = file_stem(dance.dance_id), _reference_frame(dance, item)
-    folder = root / sample.dancer.side / name
+    arrays, dance = item.arrays, sample.dance
+    folder = root / sample.dancer.side / file_stem(dance.dance_id)
     folder.mkdir()
     (folder / "video.mp4").write_bytes(arrays["video"].tobytes())
-    (folder / "reference_image.jpg").write_bytes(arrays["reference_body" if dance.reference is None else f"reference_{dance.reference}"].tobytes())
+    picture = "reference_body" if dance.reference is None else f"reference_{dance.reference}"
+    (folder / "reference_image.jpg").write_bytes(arrays[picture].tobytes())
     np.save(folder / "music_features.npy", arrays["music"], allow_pickle=False)
     annotations = to_annotations(arrays["points"], dance.dance_id, params.fps)
     (folder / "pose_annotations.json").write_text(json.dumps(annotations, ensure_ascii=False, allow_nan=False), encoding="utf-8")
-    missing = ["face_embedding"]
-    if dance.embedding is None:
-        missing.append("face_embedding_dlib")
-    else:
-        np.save(folder / "face_embedding_dlib.npy", dance.embedding, allow_pickle=False)
+    vectors = {"face_embedding": _arcface(dance, item), "face_embedding_dlib": dance.embedding}
+    for name, vector in vectors.items():
+        if vector is not None:
+            np.save(folder / f"{name}.npy", vector, allow_pickle=False)
+    return entry_of(sample, item, params, [name for name, vector in vectors.items() if vector is None])
+
+
+def _arcface(dance: Dance, item: Item) -> np.ndarray | None:
+    """(512,) float32, L2 = 1: of the views that the other embedding pools; None without its weights or without a face."""
+    if "arcface" not in item.arrays or not dance.good_views:
+        return None
+    return pool(item.arrays["arcface"][list(dance.good_views)])
+
+
+def entry_of(sample: Sample, item: Item, params: M2p, missing: Sequence[str]) -> dict[str, Any]:
+    """What metadata.json says of a sample. missing: names of files that it lacks, without their endings."""
+    meta, dance, dancer, clip = item.meta, sample.dance, sample.dancer, sample.dance.clip
+    window, shows_face = meta["window"], dance.reference is not None
     return {
-        **{"id": dance.dance_id, "split": sample.dancer.side, "folder": f"{sample.dancer.side}/{name}"},
-        **{"source": clip.source, "source_sha256": clip.source_sha256},
-        **{"start_s": dance.start_s, "source_fps": clip.fps},
+        **{"id": dance.dance_id, "split": dancer.side, "folder": f"{dancer.side}/{file_stem(dance.dance_id)}"},
         **{"fps": params.fps, "frames": meta["frames"], "duration": meta["frames"] / params.fps},
-        **{"identity": sample.dancer.identity_id, "identity_known_by": sample.dancer.known_by},
-        **{key: meta[key] for key in ("tempo_bpm", "beats_s", "padded_frames", "context_s", "window")},
-        **{"reference_frame": reference_frame, "reference_shows_face": dance.embedding is not None},
-        **{"complete": not missing, "missing": missing},
+        **{"source": clip.source, "source_sha256": clip.source_sha256, "start_s": dance.start_s, "source_fps": clip.fps},
+        **{"source_width": meta["width"], "source_height": meta["height"]},
+        **{"source_audio_hz": clip.audio_rate_hz, "source_audio_channels": clip.audio_channels},
+        **{"identity": dancer.identity_id, "identity_known_by": dancer.known_by, "song": sample.song, "group": sample.group},
+        "labels": dict(sample.labels),
+        "music": {name: meta[name] for name in ("tempo_bpm", "key", "key_strength", "beats_s", "silent_s")},
+        **{"padded_frames": meta["padded_frames"], "context_s": meta["context_s"]},
+        "beat_alignment": _alignment(item, params.fps),
+        **{"window": window, "scale": round(params.resolution / window["side"], 4)},
+        **{name: meta[name] for name in ("outside_share", "decodes", "people") if name in meta},
+        "smoothed": params.smooth != "none",
+        **{"reference_frame": _reference_frame(dance, item), "reference_shows_face": shows_face},
+        "reference_scale": meta["views"][dance.reference].get("reference_scale") if shows_face else meta.get("body_scale"),
         "share_of_frames": _shares(item, dance.body_share),
+        "warnings": [as_json(remark) for remark in dance.warnings],
+        **{"complete": not missing, "missing": list(missing)},
+        "backends": backends(meta.get("pose", params.pose), arcface="arcface" in item.arrays),
     }
+
+
+def _alignment(item: Item, fps: int) -> dict[str, Any]:
+    found = beat_alignment(item.arrays["points"], np.asarray(item.meta["beats_s"], float), fps)
+    if isinstance(found, NotMeasured):
+        return {"score": None, "reason": found.reason}
+    return {"score": found.score, "chance": found.chance, "sigma_s": found.sigma_s, "dance_beats_s": found.dance_beats_s.tolist()}
+
+
+def backends(pose: str, arcface: bool) -> dict[str, str]:
+    """What found the poses (a name of m2p.pose), and what else measured a sample, with versions."""
+    found = {
+        "music": f"librosa {version('librosa')}",
+        "face_embedding_dlib": f"dlib ResNet ({version('dlib-bin')})",
+        "pose": f"{pose} (onnxruntime {version('onnxruntime')})" if pose == "rtmw" else pose,
+    }
+    if pose == "mediapipe":
+        found["pose"] = f"mediapipe {version('mediapipe')}"
+        landmarker = "mediapipe_face_landmarker" in weights_of(pose)
+        found["face_points"] = (
+            f"mediapipe face landmarker ({version('mediapipe')})" if landmarker else f"dlib 68 ({version('dlib-bin')})"
+        )
+    return found | ({"face_embedding": f"ArcFace (onnxruntime {version('onnxruntime')})"} if arcface else {})
 
 
 def _reference_frame(dance: Dance, item: Item) -> int:
@@ -74,12 +127,22 @@ def _shares(item: Item, body_share: float) -> dict[str, float]:
     return {"whole_body": round(body_share, 4), **shares}
 
 
+def write_metadata(folder: Path, params: M2p, entries: Sequence[dict[str, Any]]) -> None:
+    """Write metadata.json. git and DVC keep no empty folder: that of a side without samples holds a .gitkeep that says why."""
+    found = metadata(params, entries)
+    write_json(folder / "metadata.json", found)
+    for side, why in found["lacking"].items():
+        (folder / side / ".gitkeep").write_text(f"{why}\n", encoding="utf-8")
+
+
 def metadata(params: M2p, entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """metadata.json: what all samples share, and one entry each. samples counts both sides: git and DVC keep no empty folder, so that
-    the one of a side without samples may be missing."""
+    """metadata.json: what all samples share, and one entry each. samples counts both sides; lacking says why one is empty."""
     sides = Counter(entry["split"] for entry in entries)
     return {
+        "schema_version": SCHEMA_VERSION,
         "samples": {side: sides[side] for side in SIDES},
+        "lacking": lacking(entries),
+        "notes": notes(entries),
         "fps": params.fps,
         "resolution": params.resolution,
         "joint_types": list(JOINT_TYPES),
@@ -94,39 +157,19 @@ def metadata(params: M2p, entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
             **{"normalisation": "none over clips; chroma by frame and tempogram by its window, as librosa defines them"},
             "columns": music.layout(),
         },
-        "backends": {
-            "pose": f"mediapipe {version('mediapipe')}",
-            "face_points": f"dlib 68 ({version('dlib-bin')})",
-            "face_embedding_dlib": f"dlib ResNet ({version('dlib-bin')})",
-            "music": f"librosa {version('librosa')}",
-        },
+        "beat_alignment": _BEATS,
+        "params": params.model_dump(mode="json"),
+        "backends": backends(params.pose, arcface=any("face_embedding" not in entry["missing"] for entry in entries)),
         "clips": sorted(entries, key=lambda entry: entry["folder"]),
     }
 
 
-def metrics(entries: Sequence[dict[str, Any]], rejects: Sequence[Reject]) -> dict[str, Any]:
-    """What reports/metrics/m2p.json holds; means only where there is a sample."""
-    found: dict[str, Any] = {
-        "status": "ok" if entries else "no dancers",
-        "samples": len(entries),
-        "rejects": dict(sorted(Counter(reject.code for reject in rejects).items())),
-    }
-    if entries:
-        found["by_side"] = dict(sorted(Counter(entry["split"] for entry in entries).items()))
-        found["people"] = len({entry["identity"] for entry in entries})
-        found["duration_s"] = sum(entry["duration"] for entry in entries)
-        found["complete"] = sum(entry["complete"] for entry in entries)
-        names = list(entries[0]["share_of_frames"])
-        found["mean_share_of_frames"] = {
-            name: float(np.mean([entry["share_of_frames"][name] for entry in entries])) for name in names
-        }
-    return found
-
-
 def write_plots(folder: Path, root: Path, entries: Sequence[dict[str, Any]], rejects: Sequence[Reject]) -> None:
-    """Reasons of rejects, and for some samples a strip of frames of video.mp4 with the points of pose_annotations.json on them."""
+    """Reasons of rejects, dances of each side, and for some samples a strip of frames of video.mp4 with the points of pose_annotations.json on them."""
     counts = sorted(Counter(reject.code for reject in rejects).items())
     write_json(folder / "rejects.json", [{"code": code, "clips": count} for code, count in counts])
+    sides = Counter(entry["split"] for entry in entries)
+    write_json(folder / "sides.json", [{"side": side, "dances": sides[side]} for side in SIDES])
     for entry in entries[:_OVERLAYS]:
         draw_sample(root / entry["folder"], folder / f"{Path(entry['folder']).name}.png")
 

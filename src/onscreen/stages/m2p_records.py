@@ -30,7 +30,8 @@ class Dance:
     dance_id: clip_id, or clip_id-d000, -d001, ... of a clip that holds several shots. part: which of its clip's measurement.
     start_s: of its frame 0, seconds on the source's clock. frames: of video.mp4.
     embedding: (128,) float32 of EMBEDDER, L2 = 1, the mean over `views` views, or None where no view of the face is good enough.
-    reference: index of the view that the reference picture shows, best first; None where none is good enough.
+    reference: index of the view that the reference picture shows, best first; None where none is good enough. good_views: indices
+    of all that are, which the embedding pools.
     body_share: share of frames with a whole body. song: (H, 2) int32 of motion.songs.fingerprint.
     """
 
@@ -45,6 +46,7 @@ class Dance:
     body_share: float
     song: np.ndarray
     warnings: tuple[Remark, ...] = ()
+    good_views: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
