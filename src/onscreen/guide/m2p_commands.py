@@ -31,16 +31,28 @@ def prepare(
         ),
     ] = None,
     split_ratio: Annotated[
-        float, typer.Option("--split_ratio", help="share of the dancers to train on; the others are validation")
+        float,
+        typer.Option(
+            "--split_ratio",
+            help="share of the dances to train on, the others are validation; met as nearly as dancers, songs and source videos allow, "
+            "none of which stands on both sides",
+        ),
     ] = 0.8,
 ) -> None:
     """Make a music-to-pose dataset of a folder of dance videos (.mp4 .avi .mov .mkv .wmv .webm .mpg .mpeg).
 
+    A repeat measures only what is new, and keeps every dance on the side that metadata.json says.
+
     Exit codes: 0 every video gave a dance; 1 some gave none, rejects.parquet says why; 2 an option is wrong or nothing is usable.
     """
-    from onscreen.guide.m2p import prepare_folder
+    from onscreen.guide.m2p import REJECTS, lines, prepare_folder
+    from onscreen.guide.telling import print_rejects, say
 
-    prepare_folder(input_dir, output_dir, fps, resolution, split_ratio, PARAMS)
+    prepared = prepare_folder(input_dir, output_dir, fps, resolution, split_ratio, PARAMS)
+    print_rejects(prepared.rejects, output_dir / REJECTS)
+    for line in lines(prepared):
+        say(line)
+    raise typer.Exit(1 if prepared.without else 0)
 
 
 @errors_exit_with_2()
