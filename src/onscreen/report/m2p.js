@@ -3,6 +3,8 @@
 
 const FIGURE = JSON.parse(document.querySelector("main").dataset.figure);
 const over = document.getElementById("over");
+const SIDE = 768; // longer side of a skeleton, whatever the video's
+const THICK = 3;
 const colour = ([red, green, blue]) => `rgb(${red} ${green} ${blue})`;
 
 /** Undo m2p_pictures.pack_points: {x, y (quarter pixels), confidence (0-255)}, each value of point k in frame t at k * frames + t. */
@@ -65,6 +67,7 @@ function setUp(card) {
   const seconds = Number(card.dataset.seconds);
   const frames = Number(card.dataset.poses);
   const count = Number(card.dataset.keypoints);
+  const zoom = canvas ? SIDE / Math.max(canvas.width, canvas.height) : 1;
   let points = null;
   let now = 0;
 
@@ -75,10 +78,12 @@ function setUp(card) {
     if (told) told.value = `${time.toFixed(2)} s, picture ${t + 1}` + (points && t >= frames ? ": no pose" : "");
     if (!canvas || !points) return;
     const context = canvas.getContext("2d");
+    context.setTransform(1, 0, 0, 1, 0, 0);
     context.fillStyle = "#10151c";
     context.fillRect(0, 0, canvas.width, canvas.height);
     if (over.checked && video && video.readyState >= 2) context.drawImage(video, 0, 0, canvas.width, canvas.height);
-    if (t < frames) drawPoints(context, points, frames, count, t, Math.max(canvas.width, canvas.height) / 256);
+    context.setTransform(zoom, 0, 0, zoom, 0, 0);
+    if (t < frames) drawPoints(context, points, frames, count, t, THICK / zoom);
     canvas.dataset.drawn = t;
   }
 
@@ -87,6 +92,7 @@ function setUp(card) {
     if (canvas) {
       points = await unpack(canvas.dataset.points, frames, count);
       canvas.removeAttribute("data-points");
+      [canvas.width, canvas.height] = [zoom * canvas.width, zoom * canvas.height];
     }
     show(now);
   }

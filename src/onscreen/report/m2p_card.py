@@ -24,6 +24,7 @@ _LIMBS = [
 _PARTS = (("face", FACE), ("left hand", LEFT_HAND), ("right hand", RIGHT_HAND))
 _SHOWN_APART = ("id", "folder", "split", "labels", "warnings", "beats_s", "music")  # of an entry; the rest is listed as it is
 _FIRST = (("Dancer", "identity", "identity_known_by"), ("Song", "song", ""), ("Cut from", "source", "start_s"))
+_BEAT_FPS = 24  # sets the rate at which beats are listened for, whatever the video's
 _LONGEST = 400  # characters of a value that is listed
 
 
@@ -68,10 +69,12 @@ def read_card(sample: SampleFolder) -> Card:
     entry = sample.entry or {}
     known = _video(card, sample)
     points = _points(card, sample)
-    samples, rate_hz = _sound(card, sample, known)
-    _beats(card, entry, samples, rate_hz, points)
+    samples = _sound(card, sample, known)
+    _beats(card, entry, samples, points)
     _features(card, sample)
     _reference(card, sample)
+    if sample.entry is None and sample.shared:
+        card.missing.append("metadata.json: says nothing of this sample")
     _claims(card, entry)
     return card
 
@@ -120,32 +123,31 @@ def _shares(points: np.ndarray) -> str:
     return ", ".join(f"{name} {share.mean():.0%}" for name, share in shares)
 
 
-def _sound(card: Card, sample: SampleFolder, known: Probe | None) -> tuple[np.ndarray, int]:
-    """(N,) mono samples at a rate of whole features a frame, on the picture's clock."""
-    rate_hz = music.rate_hz(max(1, round(card.fps)))
+def _sound(card: Card, sample: SampleFolder, known: Probe | None) -> np.ndarray:
+    """(N,) mono samples at the rate of _BEAT_FPS, on the picture's clock."""
     if known is None:
-        return np.zeros(0, np.float32), rate_hz
+        return np.zeros(0, np.float32)
     try:
         start_s = known.video_start_s
-        samples = decode_audio(sample.folder / "video.mp4", start_s, start_s + card.seconds, rate_hz).samples
+        samples = decode_audio(sample.folder / "video.mp4", start_s, start_s + card.seconds, music.rate_hz(_BEAT_FPS)).samples
     except Rejected as rejected:
         card.missing.append(f"sound of video.mp4: {rejected.detail}")
-        return np.zeros(0, np.float32), rate_hz
+        return np.zeros(0, np.float32)
     card.wave = waveform(samples)
     peak = float(np.abs(samples).max(initial=0.0))
     sound = f"{known.audio_rate_hz} Hz, {known.audio_channels} channel{'s' if known.audio_channels != 1 else ''}"
     card.numbers.append(("Sound", f"{sound}, " + (f"peak {20 * math.log10(peak):.1f} dB" if peak else "silent")))
-    return samples, rate_hz
+    return np.asarray(samples)
 
 
-def _beats(card: Card, entry: Mapping[str, Any], samples: np.ndarray, rate_hz: int, points: np.ndarray | None) -> None:
+def _beats(card: Card, entry: Mapping[str, Any], samples: np.ndarray, points: np.ndarray | None) -> None:
     """The music's beats as metadata.json has them, else as they are heard; then the dance's, and how well they meet."""
     told = _mapping(entry.get("music"))
     beats = _times(told.get("beats_s", entry.get("beats_s")), card.seconds)
     tempo, source = _number(told.get("tempo_bpm", entry.get("tempo_bpm"))), "metadata.json"
     if beats is None and samples.size:
         try:
-            heard = music.find_beats(samples, rate_hz // music.HOP)
+            heard = music.find_beats(samples, _BEAT_FPS)
         except Rejected as rejected:
             card.numbers.append(("Beats", f"none: {rejected.detail}"))
             return
@@ -201,9 +203,6 @@ def _reference(card: Card, sample: SampleFolder) -> None:
 
 def _claims(card: Card, entry: Mapping[str, Any]) -> None:
     """What metadata.json says: warnings, labels, and everything else as it stands there."""
-    if not entry:
-        card.missing.append("metadata.json: says nothing of this sample, so that dancer, song and source are unknown")
-        return
     warnings = entry.get("warnings")
     for warning in warnings if isinstance(warnings, list) else []:
         told = _mapping(warning)

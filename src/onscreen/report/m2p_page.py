@@ -61,10 +61,13 @@ def write_page(dataset: Path, output: Path) -> list[Path]:
     samples = read_samples(dataset.resolve())
     if not samples:
         raise InputError(f"{dataset}: its train/ and validation/ hold no sample")
-    output = output.resolve()
-    _refuse_foreign(output)
-    cards = _measure(samples)
-    parts = _parts(cards)
+    _refuse_foreign(output)  # told before the work
+    return write_cards(dataset, output, samples, _measure(samples))
+
+
+def write_cards(dataset: Path, output: Path, samples: Sequence[SampleFolder], cards: Sequence[Card]) -> list[Path]:
+    """Write the pages of these samples, a card each; what an earlier run left beyond the last of them vanishes."""
+    parts, output = _parts(cards), output.resolve()
     paths = [output, *(output.with_stem(f"{output.stem}_{number}") for number in range(2, len(parts) + 1))]
     for path in paths:
         _refuse_foreign(path)
