@@ -9,7 +9,7 @@ import numpy as np
 
 from onscreen.checks import structure
 from onscreen.checks.finding import Finding, Status
-from onscreen.checks.portrait import MIN_INTEROCULAR_PX, breadth, interocular_px
+from onscreen.checks.portrait import BREADTH, FRONTAL_DEG, MIN_INTEROCULAR_PX, breadth, interocular_px
 from onscreen.checks.sample import Broken, SampleFolder
 from onscreen.checks.tools import Tools
 from onscreen.faces.alignment import aligned_crop
@@ -24,8 +24,6 @@ _SLIGHTLY_TURNED_DEG = 35.0  # "frontal or slightly turned" (the guide); head_po
 _LIGHT = (0.2, 0.85)  # mean grey of the face, 0-1; 0.27 to 0.72 in 98 of 100 photos of LFW10 and johns
 _UNEVEN = 0.5  # difference of the face's halves over their mean; 0.02 to 0.4 there
 _BLURRED = 10.0  # variance of the Laplacian of a face of 112 px; above 20 there
-_BREADTH = (0.76, 1.2)  # breadth of a frontal face: of 108 frontal photos of LFW10 and johns 107 lie between
-_FRONTAL_DEG = 25.0
 _L2_ERROR = 1e-3
 _ZEROS = 0.05  # share of exact zeros: a network's output has none
 _OTHER_MODEL = (
@@ -71,12 +69,12 @@ def check_reference(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
 def _squashed(sample: SampleFolder, image: np.ndarray, face: Detection) -> Finding:
     """By the proportions that frontal faces share. A picture squeezed by less than 3:2 is not told from a person's own face."""
     check, quality = "reference_image.proportions", measure_quality(image, face, 0.0)
-    numbers = {"breadth": breadth(face), "least": _BREADTH[0], "most": _BREADTH[1], "yaw": quality.yaw, "pitch": quality.pitch}
-    if _BREADTH[0] <= breadth(face) <= _BREADTH[1]:
+    numbers = {"breadth": breadth(face), "least": BREADTH[0], "most": BREADTH[1], "yaw": quality.yaw, "pitch": quality.pitch}
+    if BREADTH[0] <= breadth(face) <= BREADTH[1]:
         return Finding(sample.label, check, "pass", "the face is as broad for its height as faces are", numbers)
-    if abs(quality.yaw) > _FRONTAL_DEG:
+    if abs(quality.yaw) > FRONTAL_DEG:
         return Finding(sample.label, check, "unproven", "the face is turned too far to tell", numbers)
-    how = "narrow" if breadth(face) < _BREADTH[0] else "broad"
+    how = "narrow" if breadth(face) < BREADTH[0] else "broad"
     return Finding(sample.label, check, "fail", f"the face is too {how} for its height: the picture is squashed", numbers)
 
 

@@ -11,9 +11,12 @@ from onscreen.checks.sample import Broken
 from onscreen.errors import Rejected
 from onscreen.faces.detectors import Detection, Detector
 from onscreen.faces.embedders import Embedder, embed
+from onscreen.faces.quality import measure_quality
 from onscreen.media.images import read_image
 
 MIN_SCORE = 0.5  # as faces.min_score: below, it is not sure that a face is there
+FRONTAL_DEG = 25.0  # turned by less, a face is as broad for its height as from the front, to a tenth
+BREADTH = (0.76, 1.2)  # of a frontal face: of 108 frontal photos of LFW10 and johns 107 lie between
 MIN_INTEROCULAR_PX = 16.0  # as faces.min_interocular_px: below, faces of two people look alike
 
 
@@ -60,6 +63,11 @@ def breadth(face: Detection) -> float:
     """
     points = face.landmarks
     return interocular_px(face) / max(float(np.linalg.norm(points[3:].mean(0) - points[:2].mean(0))), 1e-6)
+
+
+def is_frontal(image: np.ndarray, face: Detection) -> bool:
+    """Whether a face is turned aside by less than FRONTAL_DEG."""
+    return abs(measure_quality(image, face, 0.0).yaw) < FRONTAL_DEG
 
 
 def stretch(one: Detection, other: Detection) -> float:
