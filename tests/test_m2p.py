@@ -97,7 +97,9 @@ def dance(share: float = 1.0, frames: int = 48, views: int = 1, embedding: np.nd
     view = {"score": 0.9, "interocular_px": 60.0}
     found = [{"frame": 10 + index, **view} for index in range(views)]
     item.arrays["song"] = np.empty((0, 2), np.int32)
-    return join_parts([Item({"frames": frames, "body_frame": 7, "views": found}, item.arrays)])
+    meta = {"frames": frames, "body_frame": 7, "views": found, "shot": 0, "shots": 1, "start_s": 0.0, "silent_s": 0.0}
+    meta |= {"people": 1, "several_share": 0.0, "outside_share": 0.0, "window": {"x": 0, "y": 0, "side": 512}}
+    return join_parts([Item(meta, item.arrays)])
 
 
 def unit(angle: float) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,12 @@ from onscreen.media.container import decode_from, open_media, sound_stream
 
 # Timestamps this close to where the samples before ended are rounding; following them would cut holes of a sample.
 _JITTER_S = 0.02
+_HALF_POWER = 0.5**0.5
+_STEREO = {
+    **{"FL": (1.0, 0.0), "FR": (0.0, 1.0), "FC": (_HALF_POWER, _HALF_POWER), "LFE": (0.0, 0.0)},
+    **dict.fromkeys(("BL", "SL", "FLC"), (_HALF_POWER, 0.0)),
+    **dict.fromkeys(("BR", "SR", "FRC"), (0.0, _HALF_POWER)),
+}
 _BLOCK_S, _STEP_S = 0.4, 0.1  # BS.1770-4: gating blocks of 400 ms that overlap by 75 %
 _ABSOLUTE_GATE_LUFS, _RELATIVE_GATE_LU = -70.0, -10.0
 
@@ -43,13 +50,16 @@ class Audio:
         return len(self.samples) / self.rate_hz
 
 
-def decode_audio(path: Path, start_s: float, end_s: float, rate_hz: int | None = None, mono: bool = True) -> Audio:
+def decode_audio(
+    path: Path, start_s: float, end_s: float, rate_hz: int | None = None, mono: bool = True, at_most_stereo: bool = False
+) -> Audio:
     """Decode a file's first soundtrack from start_s to end_s, seconds on the file's clock (media/container.py).
 
     Sample 0 is what is heard at start_s; round((end_s - start_s) * rate) samples come back. Where the soundtrack starts later, ends
     earlier or has gaps, as broken packets leave them, zeros stand, and Audio says where. rate_hz: None keeps the
     file's.
-    mono: the mean of the channels. Raises Rejected: no_audio, and what open_media raises.
+    mono: the mean of the channels. at_most_stereo: more than two become two (ITU-R BS.775, never louder than full scale).
+    Raises Rejected: no_audio, and what open_media raises.
     """
     with open_media(path) as container:
         stream = sound_stream(container)
@@ -60,13 +70,13 @@ def decode_audio(path: Path, start_s: float, end_s: float, rate_hz: int | None =
         if frame is None:
             raise Rejected("no_audio", "nothing of the soundtrack can be decoded", {"start_s": start_s})
         timeline = _Timeline(start_s, end_s, frame.sample_rate, rate_hz or frame.sample_rate)
-        timeline.add(time_s, _as_float(frame, mono))
+        timeline.add(time_s, _as_float(frame, mono, at_most_stereo))
         for time_s, frame in frames:
             if time_s >= end_s:
                 break
             if frame.sample_rate != timeline.source_hz:
                 raise Rejected("audio_changes_rate", "the soundtrack changes its sample rate on the way", {"time_s": time_s})
-            timeline.add(time_s, _as_float(frame, mono))
+            timeline.add(time_s, _as_float(frame, mono, at_most_stereo))
     return timeline.finish()
 
 
@@ -129,14 +139,25 @@ def _silence(n: int, like: np.ndarray) -> np.ndarray:
     return np.zeros((n, *like.shape[1:]), np.float32)
 
 
-def _as_float(frame: Any, mono: bool) -> np.ndarray:
+def _as_float(frame: Any, mono: bool, at_most_stereo: bool) -> np.ndarray:
     """An av.AudioFrame as (n,) or (n, channels) float32, full scale 1."""
     array = frame.to_ndarray()
     samples = array.T if frame.format.is_planar else array.reshape(-1, frame.layout.nb_channels)
     if samples.dtype.kind != "f":
         middle = 128 if samples.dtype == np.uint8 else 0
         samples = (samples.astype(np.float64) - middle) / 2.0 ** (8 * samples.dtype.itemsize - 1)
-    return np.ascontiguousarray(samples.mean(axis=1) if mono else samples, np.float32)
+    if mono:
+        return np.ascontiguousarray(samples.mean(axis=1), np.float32)
+    if at_most_stereo and samples.shape[1] > 2:
+        samples = samples @ _to_stereo([channel.name for channel in frame.layout.channels])
+    return np.ascontiguousarray(samples, np.float32)
+
+
+def _to_stereo(channels: Sequence[str]) -> np.ndarray:
+    """(channels, 2) ITU-R BS.775's weights: what is in the middle or behind 3 dB down, no LFE; then scaled so that nothing can clip."""
+    rows = [_STEREO.get(name, (_HALF_POWER, _HALF_POWER)) for name in channels]
+    weights = np.array(rows)
+    return np.asarray(weights / weights.sum(axis=0).max())
 
 
 def read_wav(path: Path) -> Audio:

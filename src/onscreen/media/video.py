@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,6 +21,8 @@ from onscreen.store import atomic_path
 # A picture may stand for one or two lost ones, as players show it; beyond the longer of these it would be made up.
 _HELD_S, _HELD_INTERVALS = 0.2, 3
 CLOCK_ERROR_S = 0.001  # containers that count in milliseconds put a frame up to half of one beside its time
+PICTURE_OPTIONS = {"crf": "18", "threads": "1", "x264-params": "mbtree=0"}
+"""x264's macroblock tree was seen to give other bytes for the same frames at widths of 320, 352 and 360."""
 _AAC_RATES_HZ = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 _Timed: TypeAlias = tuple[float, Any]  # seconds on the file's clock, av.VideoFrame
 
@@ -32,8 +35,30 @@ class Frame:
     image: np.ndarray
 
 
+@dataclass(frozen=True)
+class Decoded:
+    """What the decoder gave: an av.VideoFrame, and the stream that it comes from, which must still be open."""
+
+    frame: Any
+    stream: Any
+
+    @cached_property
+    def image(self) -> np.ndarray:
+        """(H, W, 3) uint8 RGB, upright, square pixels."""
+        return upright(self.frame, self.stream)
+
+
 def constant_rate_frames(path: Path, start_s: float, end_s: float, fps: float) -> Iterator[Frame]:
     """Yield floor((end_s - start_s) * fps) frames; frame i is what is on screen at start_s + i / fps.
+
+    Raises Rejected as decoded_at_rate does.
+    """
+    for time_s, decoded in decoded_at_rate(path, start_s, end_s, fps):
+        yield Frame(time_s, decoded.image)
+
+
+def decoded_at_rate(path: Path, start_s: float, end_s: float, fps: float) -> Iterator[tuple[float, Decoded]]:
+    """Yield (seconds from start_s, what is on screen then) at floor((end_s - start_s) * fps) times, i / fps each.
 
     A picture that starts late by no more than one frame counts from the start, as players show it. Files of variable rate may
     stand still for as long as they say; where packets are broken, the picture before them does not stand in for what they held.
@@ -54,8 +79,8 @@ def constant_rate_frames(path: Path, start_s: float, end_s: float, fps: float) -
             shown = range(wanted, min(count, _first_at(until_s - start_s, fps)))
             if shown:
                 _refuse_gap(time_s, min(next_s, end_s), next_s, broken_s, max(_HELD_S, _HELD_INTERVALS * interval_s))
-                image = upright(frame, stream)
-                yield from (Frame(index / fps, image) for index in shown)
+                decoded = Decoded(frame, stream)
+                yield from ((index / fps, decoded) for index in shown)
             wanted = max(wanted, shown.stop)
             if wanted == count:
                 return
@@ -136,7 +161,7 @@ def write_video(
         with av.open(str(temporary.absolute()), "w", format="mp4", options=flags) as container:
             container.metadata.update(metadata or {})
             picture = _add_picture(container, first, fps)
-            sound = _add_sound(container, audio) if audio is not None else None
+            sound = add_soundtrack(container, audio) if audio is not None else None
             for index, image in enumerate(chain([first], frames)):
                 container.mux(picture.encode(_as_frame(image, first.shape, index, fps)))
                 if sound is not None:
@@ -150,9 +175,7 @@ def _add_picture(container: Any, first: np.ndarray, fps: int | Fraction) -> Any:
     height, width = first.shape[:2]
     if height % 2 or width % 2:
         raise ValueError(f"H.264 yuv420p needs even sides, got {width}x{height}")
-    # x264's macroblock tree was seen to give other bytes for the same frames at widths of 320, 352 and 360
-    options = {"crf": "18", "threads": "1", "x264-params": "mbtree=0"}
-    stream = container.add_stream("libx264", rate=fps, options=options)
+    stream = container.add_stream("libx264", rate=fps, options=PICTURE_OPTIONS)
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     stream.codec_context.time_base = Fraction(1, fps)
     return stream
@@ -168,7 +191,8 @@ def _as_frame(image: np.ndarray, shape: tuple[int, ...], index: int, fps: int | 
     return frame
 
 
-def _add_sound(container: Any, audio: Audio) -> _Sound:
+def add_soundtrack(container: Any, audio: Audio) -> Soundtrack:
+    """A new AAC stream of an output container. Raises ValueError for more than two channels."""
     import soxr
 
     rate_hz = audio.rate_hz if audio.rate_hz in _AAC_RATES_HZ else 48000
@@ -178,11 +202,11 @@ def _add_sound(container: Any, audio: Audio) -> _Sound:
     samples = samples if rate_hz == audio.rate_hz else soxr.resample(samples, audio.rate_hz, rate_hz)
     stream = container.add_stream("aac", rate=rate_hz, layout="mono" if samples.shape[1] == 1 else "stereo")
     stream.bit_rate = 96000 * samples.shape[1]
-    return _Sound(stream, np.clip(samples, -1, 1).astype(np.float32), rate_hz)
+    return Soundtrack(stream, np.clip(samples, -1, 1).astype(np.float32), rate_hz)
 
 
 @dataclass
-class _Sound:
+class Soundtrack:
     """Feeds sound to its encoder in step with the picture, so that the two lie side by side in the file."""
 
     stream: Any

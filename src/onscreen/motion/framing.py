@@ -8,7 +8,11 @@ import numpy as np
 
 from onscreen.motion.keypoints import drop_outside
 
-_MARGIN = 0.15  # of the body's extent, on every side: hair and fingers lie beyond the points
+MARGIN = 0.15
+"""Of the body's extent, on every side: hair and fingers lie beyond the points."""
+FORESIGHT = 0.3
+"""The margin where only some frames of a clip are known."""
+_MUCH_LARGER = 1.6  # x the side of the fitted window
 _SURE = 0.5  # confidence; a doubtful point must not widen the picture
 
 
@@ -21,24 +25,45 @@ class Window:
     side: int
 
 
-def fit_window(points: np.ndarray, width: int, height: int, resolution: int) -> Window:
+def whole_window(width: int, height: int) -> Window:
+    """The letterbox: the square around the whole picture."""
+    side = max(width, height)
+    return Window(_place(0, side, width), _place(0, side, height), side)
+
+
+def fit_window(points: np.ndarray, width: int, height: int, resolution: int, margin: float = MARGIN) -> Window:
     """The window that holds the dancer in all frames.
 
-    points: (T, 134, 3) source px. It is never larger than the square around the whole picture (the letterbox, also when nobody is
-    seen), and where the picture allows not smaller than `resolution`, so that nothing is scaled up.
+    points: (T, 134, 3) source px. margin: of the body's extent, on every side. It is never larger than the square around the whole
+    picture (the letterbox, also when nobody is seen), and where the picture allows not smaller than `resolution`, so that nothing is
+    scaled up.
     """
     sure = points[points[..., 2] >= _SURE][:, :2]
     whole = max(width, height)
     low, high = (sure.min(axis=0), sure.max(axis=0)) if len(sure) else (np.zeros(2), np.array([width, height]))
-    side = int(np.clip(np.ceil((high - low).max() * (1 + 2 * _MARGIN)), min(resolution, whole), whole))
+    side = int(np.clip(np.ceil((high - low).max() * (1 + 2 * margin)), min(resolution, whole), whole))
     corner = [_place(middle, side, length) for middle, length in zip((low + high) / 2, (width, height), strict=True)]
     return Window(corner[0], corner[1], side)
+
+
+def suits(window: Window, points: np.ndarray, width: int, height: int, resolution: int) -> bool:
+    """Whether a window that was chosen from few frames does for all: no sure point is cut off that another would show, and the dancer
+    is not much smaller in it than it could be."""
+    fitted = fit_window(points, width, height, resolution)
+    low, high = _extent(window, width, height)
+    sure = points[points[..., 2] >= _SURE][:, :2]
+    return bool((sure >= low).all() and (sure < high).all() and window.side <= _MUCH_LARGER * fitted.side)
+
+
+def _extent(window: Window, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+    corner = np.array([window.x, window.y])
+    return np.maximum(corner, 0), np.minimum(corner + window.side, [width, height])
 
 
 def _place(middle: float, side: int, length: int) -> int:
     """Start of the window along one axis: inside the picture where it fits, else with the picture in its middle."""
     if side >= length:
-        return (length - side) // 2
+        return 2 * ((length - side) // 4)  # even, for the sake of colour, which is coded for two pixels at once
     return int(np.clip(round(middle - side / 2), 0, length - side))
 
 

@@ -27,8 +27,9 @@ from onscreen.stages.m2p_records import Dance, Sample
 from onscreen.store import as_json, atomic_path, read_json, write_json
 
 _REFERENCE = (
-    "frame reference_frame of video.mp4, whole, not cut to the face; where reference_shows_face, the best frame whose face passes"
-    " faces.min_score and faces.min_interocular_px, else the frame with the surest body"
+    "of frame reference_frame, cut from the source's own pixels, reference_scale pixels for one of these. Where reference_shows_face:"
+    " head and shoulders, upright, in the best view that passes faces.min_score and faces.min_interocular_px; else the whole picture of"
+    " the frame with the surest body, letterboxed"
 )
 SCHEMA_VERSION = 1  # of metadata.json
 _BEATS = (

@@ -1,0 +1,122 @@
+"""The quality gate of dances: what is rejected with numbers, and what is accepted with a remark. Decides over measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from onscreen.cache import Item
+from onscreen.config import Faces, M2p
+from onscreen.errors import Rejected
+from onscreen.records import Clip
+from onscreen.stages.m2p_records import Remark
+
+_SEEN = 0.5  # visibility from which MediaPipe's own tools call a point seen
+_PAUSE_S = 0.5  # silence that may lie between two beats
+
+
+def check_clip(params: M2p, clip: Clip) -> None:
+    """What prepare measured. Raises Rejected: no_audio, silent, clip_too_short, low_fps, too_few_pixels."""
+    if not clip.has_audio:
+        raise Rejected("no_audio", "without a soundtrack there is no music to dance to")
+    if clip.loudness_lufs is None:
+        raise Rejected("silent", "the soundtrack is silent (below -70 LUFS)")
+    wanted = (
+        ("clip_too_short", "min_clip_s", clip.end_s - clip.start_s, params.min_clip_s),
+        ("low_fps", "min_source_fps", round(clip.fps, 1), params.min_source_fps),  # 23.976 counts as 24
+        ("too_few_pixels", "min_source_px", min(clip.width, clip.height), params.min_source_px),
+    )
+    for code, name, found, least in wanted:
+        if found < least:
+            raise Rejected(code, f"below m2p.{name}", {"found": found, name: least})
+
+
+def check_look(params: M2p, item: Item) -> None:
+    """A look keeps clips with a whole body in any frame. Raises Rejected: no_whole_body."""
+    if not (share := body_share(params, item)):
+        numbers = {**_body_numbers(item), "share": share, "frames": float(item.meta["frames"])}
+        raise Rejected("no_whole_body", "nobody is seen from the shoulders to the ankles", numbers)
+
+
+def check_part(params: M2p, part: Item) -> float:
+    """The share of frames with a whole body, if that and the length will do. Raises Rejected: clip_too_short, body_seldom_seen."""
+    duration_s = part.meta["frames"] / params.fps
+    if duration_s < params.min_clip_s:
+        numbers = {"duration_s": duration_s, "min_clip_s": params.min_clip_s}
+        detail = "the shot is shorter" if part.meta["shots"] > 1 else "picture and sound share too few frames"
+        raise Rejected("clip_too_short", detail, numbers)
+    share = body_share(params, part)
+    if share < params.min_body_frames:
+        numbers = {**_body_numbers(part), "share": share, "min_body_frames": params.min_body_frames}
+        raise Rejected("body_seldom_seen", "the whole body is in the picture in too few frames", numbers)
+    return share
+
+
+def body_share(params: M2p, item: Item) -> float:
+    """Share of frames with a whole body: hips, knees and ankles in the picture and visible, and the mean confidence of shoulders,
+    elbows, wrists and legs at least min_body_confidence."""
+    whole = (item.arrays["legs"] >= _SEEN).all(axis=1)
+    sure = item.arrays["limbs"].mean(axis=1) >= params.min_body_confidence
+    return float((whole & sure).mean())
+
+
+def _body_numbers(item: Item) -> dict[str, float]:
+    return {
+        "body_confidence": float(item.arrays["limbs"].mean()),
+        "legs_share": float((item.arrays["legs"] >= _SEEN).all(axis=1).mean()),
+    }
+
+
+def good_views(params: Faces, part: Item) -> list[int]:
+    """The views that would do as faces of a clip, best first."""
+    return [
+        index
+        for index, view in enumerate(part.meta["views"])
+        if view["score"] >= params.min_score and view["interocular_px"] >= params.min_interocular_px
+    ]
+
+
+def remarks(params: M2p, clip: Clip, part: Item, good: int) -> tuple[Remark, ...]:
+    """What is below a recommendation in an accepted dance. good: how many views of the face would do."""
+    found = (_about_length(params, clip, part), _about_sound(params, clip, part), _about_picture(params, part, good))
+    return tuple(remark for some in found for remark in some)
+
+
+def _about_length(params: M2p, clip: Clip, part: Item) -> Iterator[Remark]:
+    duration_s = part.meta["frames"] / params.fps
+    if duration_s < params.recommended_min_s:
+        numbers = {"duration_s": duration_s, "recommended_min_s": params.recommended_min_s}
+        yield Remark("shorter_than_recommended", "below m2p.recommended_min_s", numbers)
+    if duration_s > params.recommended_max_s:
+        numbers = {"duration_s": duration_s, "recommended_max_s": params.recommended_max_s}
+        yield Remark("longer_than_recommended", "above m2p.recommended_max_s", numbers)
+    missing_s = clip.end_s - part.meta["start_s"] - duration_s
+    if part.meta["shot"] == part.meta["shots"] - 1 and missing_s > 1.5 / params.fps:
+        yield Remark("sound_ends_early", "the sound ends before the picture, and the dance with it", {"missing_s": missing_s})
+
+
+def _about_sound(params: M2p, clip: Clip, part: Item) -> Iterator[Remark]:
+    if clip.audio_rate_hz < params.recommended_audio_hz:
+        numbers = {"audio_hz": float(clip.audio_rate_hz), "recommended_audio_hz": float(params.recommended_audio_hz)}
+        yield Remark("low_audio_rate", "the source's sound is below m2p.recommended_audio_hz", numbers)
+    if part.meta["silent_s"] > _PAUSE_S:
+        numbers = {"silent_s": part.meta["silent_s"], "allowed_s": _PAUSE_S}
+        yield Remark("silence", "the music pauses", numbers)
+
+
+def _about_picture(params: M2p, part: Item, good: int) -> Iterator[Remark]:
+    meta = part.meta
+    if not meta["views"]:
+        yield Remark("no_face", "the dancer's face is never seen; the reference picture shows the body")
+    elif not good:
+        best = meta["views"][0]
+        numbers = {"score": best["score"], "interocular_px": best["interocular_px"]}
+        yield Remark("no_good_face", "no view of the face passes faces.min_score and faces.min_interocular_px", numbers)
+    if meta["several_share"] > 0:
+        numbers = {"people": float(meta["people"]), "share": meta["several_share"]}
+        yield Remark("several_people", "more than one person is seen; the main dancer is followed", numbers)
+    if meta["outside_share"] > 0:
+        numbers = {"share": meta["outside_share"]}
+        yield Remark("points_outside_window", "some points of the source lie outside what video.mp4 shows", numbers)
+    if meta["window"]["side"] < params.resolution:
+        numbers = {"window_px": float(meta["window"]["side"]), "resolution": float(params.resolution)}
+        yield Remark("enlarged", "video.mp4 has more pixels than the source shows there", numbers)
