@@ -63,3 +63,22 @@ SAME_POINTS = (
     0.8,
 )  # PCK against points found again: fail, warn; 0.97 and more in the dances, 0.1 of points of another frame's place
 SIDES_MARGIN = 0.3  # by which exchanging left and right may not improve that PCK
+
+# Squashed pictures, by faces: how many times too broad the picture is, from two ratios of the face mesh (eyes to mouth, width to height of
+# the face), fitted on LFW10's photos squashed by known factors. Median of a video's frontal faces, 33 videos of 30 people
+# (benchmarks/checks.py): 0.77 to 1.06 as they are; made broader by 4:3 1.11 to 1.55 (32 of 33 found), by 16:9 1.60 to 2.18 (all); made
+# narrower by 3:4 0.57 to 0.83 (30 of 33), by 9:16 0.54 to 0.73 (all): the mesh leans to usual faces.
+FACE_FIT = (
+    0.14,
+    0.75,
+    0.82,
+)  # log of the factor = first + second x log(eyes over eyes to mouth) + third x log(width over height)
+FACE_BROADER, FACE_NARROWER = 1.12, 0.75
+FRONTAL = 0.2  # nose tip beside the middle of the eyes, over the distance between them
+FACE_PX = 12.0  # between the eyes
+FACES = 2  # frames with such a face, at least
+SHOULDERS = (
+    1.05  # 90 % of the frames' shoulder width over that of the torsos: 0.7 at most in the dances, 1.2 made broader by 16:9
+)
+BAR_LEVEL = 40  # grey level of the bars of a letterbox, at most: black is 0 to 16, codecs ring beside edges
+ASPECT = 0.02  # of a window's sides

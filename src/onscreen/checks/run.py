@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from onscreen.cache import Item, ItemCache
-from onscreen.checks import dancer, embeddings, faces, leaks, movement, pictured, poses, sound, structure, video
+from onscreen.checks import dancer, embeddings, faces, leaks, movement, pictured, poses, sound, squash, structure, video
 from onscreen.checks.facts import Facts, measure_facts
 from onscreen.checks.finding import Finding
 from onscreen.checks.sample import SampleFolder, read_samples
@@ -30,6 +30,7 @@ SetCheck: TypeAlias = Callable[[Sequence[SampleFolder], Mapping[str, Facts]], It
 SAMPLE_CHECKS: tuple[SampleCheck, ...] = (
     *(structure.check_files, structure.check_frames, structure.check_entry),
     *(video.check_decodes, video.check_size, video.check_rate, video.check_picture, video.check_sound, video.check_sync),
+    *(squash.check_window, squash.check_proportions),
     *(sound.check_shape, sound.check_columns, sound.check_rows, sound.check_context, sound.check_sound),
     *(poses.check_schema, poses.check_values, poses.check_confidence, pictured.check_pictured),
     *(movement.check_motion, movement.check_jumps, movement.check_bones, movement.check_sides),
@@ -41,7 +42,14 @@ SET_CHECKS: tuple[SetCheck, ...] = (
 )
 """facts: by SampleFolder.label; a sample whose worker crashed has none."""
 _TIMEOUT_S = 600.0  # of one sample
-_PARTS = {"structure": "files", "sound": "music_features", "movement": "poses", "pictured": "poses", "faces": "reference_image"}
+_PARTS = {
+    "structure": "files",
+    "sound": "music_features",
+    "movement": "poses",
+    "pictured": "poses",
+    "faces": "reference_image",
+    "squash": "video",
+}
 _Files: TypeAlias = tuple[tuple[str, tuple[tuple[str, Path], ...]], ...]
 
 
