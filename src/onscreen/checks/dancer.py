@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from onscreen.checks.finding import Finding
-from onscreen.checks.portrait import BREADTH, breadth, clear_faces, interocular_px, is_frontal, stretch
+from onscreen.checks.portrait import clear_faces, interocular_px, is_frontal, stretch
 from onscreen.checks.sample import Broken, SampleFolder
 from onscreen.checks.tools import Tools
 from onscreen.faces.detectors import Detection
@@ -39,14 +39,14 @@ class _Seen:
 
 
 def check_dancer(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
-    """dancer.head: the poses' heads lie on faces of the video. dancer.face: the reference is of that face. video.proportions and
-    dancer.proportions: neither is squashed."""
+    """dancer.head: the poses' heads lie on faces of the video. dancer.face: the reference is of that face.
+    dancer.proportions: one of them is not squashed against the other."""
     heads = _heads(sample)
     seen = [_face_of(image, heads.get(index), tools) for index, image in tools.film(sample).frames.items()]
     found = [one for one in seen if one is not None]
     yield _heads_on_faces(sample, found)
     yield _same_face(sample, found, tools)
-    yield from _shapes(sample, found, tools)
+    yield _same_shape(sample, found, tools)
 
 
 def _heads(sample: SampleFolder) -> dict[int, np.ndarray]:
@@ -113,24 +113,15 @@ def _same_face(sample: SampleFolder, found: list[_Seen], tools: Tools) -> Findin
     return Finding(sample.label, check, "unproven", f"neither near to nor far from the dancer's: distance {pooled:.3f}", numbers)
 
 
-def _shapes(sample: SampleFolder, found: list[_Seen], tools: Tools) -> Iterator[Finding]:
-    """By faces that look into the camera. A picture squeezed by less than 3:2 is not told from a person's own face."""
+def _same_shape(sample: SampleFolder, found: list[_Seen], tools: Tools) -> Finding:
+    """By faces that look into the camera."""
+    check, portrait = "dancer.proportions", tools.portrait(sample)
     frontal = [one for one in found if interocular_px(one.face) >= _FEWEST_PX and is_frontal(one.image, one.face)]
-    if not frontal:
-        yield Finding(sample.label, "video.proportions", "unproven", "no frontal face in the video is large enough to tell")
-        return
-    broad = float(np.median([breadth(one.face) for one in frontal]))
-    numbers = {"breadth": broad, "least": BREADTH[0], "most": BREADTH[1], "faces": float(len(frontal))}
-    if BREADTH[0] <= broad <= BREADTH[1]:
-        yield Finding(sample.label, "video.proportions", "pass", "faces are as broad for their height as faces are", numbers)
-    else:
-        how = "narrow" if broad < BREADTH[0] else "broad"
-        yield Finding(sample.label, "video.proportions", "fail", f"faces are too {how} for their height: squashed", numbers)
-    portrait = tools.portrait(sample)
-    if portrait.faces and is_frontal(portrait.image, portrait.faces[0]):
-        out = float(np.median([stretch(portrait.faces[0], one.face) for one in frontal]))
+    if not frontal or not portrait.faces or not is_frontal(portrait.image, portrait.faces[0]):
+        return Finding(sample.label, check, "unproven", "no frontal faces, large enough, in both the reference and the video")
+    out = float(np.median([stretch(portrait.faces[0], one.face) for one in frontal]))
+    numbers = {"stretch": out, "most": _STRETCHED, "faces": float(len(frontal))}
+    if out > _STRETCHED:
         detail = f"the reference's face is drawn out by {out:.2f} against the video's: one of them is squashed"
-        wrong = out > _STRETCHED
-        detail = detail if wrong else "the reference's face has the proportions of the video's"
-        numbers = {"stretch": out, "most": _STRETCHED}
-        yield Finding(sample.label, "dancer.proportions", "fail" if wrong else "pass", detail, numbers)
+        return Finding(sample.label, check, "fail", detail, numbers)
+    return Finding(sample.label, check, "pass", "the reference's face has the proportions of the video's", numbers)
