@@ -116,13 +116,18 @@ class _Plan:
     def __init__(self, dances: Sequence[Dance], people: People) -> None:
         self.dances, self.people = dances, people
         self.rows = [people.who(dance) for dance in dances]
-        frozen = people.frozen
-        sides = {index: frozen.get(dance.clip.source_sha256[:16]) for index, dance in enumerate(dances)}
+        videos = people.frozen
+        sides = {index: videos.get(dance.clip.source_sha256[:16]) for index, dance in enumerate(dances)}
         self.frozen = {index: side for index, side in sides.items() if side}
+        itself = {
+            index: side
+            for index, side in self.frozen.items()
+            if dance_key(dances[index].clip.source_sha256, dances[index].start_s) in people.memory
+        }  # before other dances of the same video, as other settings cut them
         known = {index: _side(row.split) for index, row in enumerate(self.rows) if row}
         heard = Songs(dances, {source: labels.get("song", "") for source, labels in people.labels.items()})
-        self.by_face = classes(len(dances), Faces(dances, self.rows), (self.frozen, known))
-        self.by_song = classes(len(dances), heard, (self.frozen,))
+        self.by_face = classes(len(dances), Faces(dances, self.rows), (itself, self.frozen, known))
+        self.by_song = classes(len(dances), heard, (itself, self.frozen))
         self.alive = [index for index in self.by_face.label if index in self.by_song.label]
         self.songs = heard.names(self.by_song.label)
         self.parts = {index: [*self._own(index), ("song", self.by_song.label[index])] for index in self.alive}
