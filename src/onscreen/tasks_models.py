@@ -1,6 +1,6 @@
 """MediaPipe's plain tflite models made loadable by its Tasks API (input normalisation written in, zipped), its log kept quiet.
 
-Built in memory in milliseconds from files that weights.py has checked, so that no derived file can grow stale.
+Built in memory from files that weights.py has checked, so that no derived file can grow stale.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 
@@ -32,6 +33,7 @@ def silent_native_log() -> Iterator[None]:
         os.close(nowhere)
 
 
+@lru_cache(maxsize=2)  # a second of work, the same for every clip of a worker
 def with_normalization(model: bytes, mean: float, std: float) -> bytes:
     """The tflite model with metadata that says: input = (pixel 0-255 - mean) / std. Replaces metadata that is there."""
     import flatbuffers  # type: ignore[import-untyped]  # it has no stubs

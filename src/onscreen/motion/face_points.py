@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,7 @@ def from_mesh(mesh: np.ndarray) -> np.ndarray:
     return np.asarray(mesh[MESH_OF_IBUG].mean(axis=1))
 
 
+@cache  # a hundred megabytes, the same for every clip of a worker
 def _dlib_shape(model: Path) -> Callable[[np.ndarray, Any], np.ndarray]:
     import dlib
 
