@@ -13,13 +13,16 @@ import numpy as np
 RATE_HZ, N_FFT, HOP = 11025, 1024, 256  # 43 frames a second
 _PEAK_BINS, _PEAK_FRAMES = 15, 5  # a peak is the highest of this many bins and frames on either side
 _PEAKS_S = 30  # peaks a second at most, the highest above their surroundings
-_FAN_OUT = 5  # pairs a peak, the nearest in time
+_FAN_OUT = 8  # pairs a peak, the nearest in time
 _MAX_FRAMES, _MAX_BINS = 63, 127  # how far apart the peaks of a pair may lie
-_NEIGHBOURS = 16  # entries of one hash that are compared with each; bounds time and memory where many clips share a song
+_NEIGHBOURS = (1, 6)  # entries of one hash compared with each, by round; bounds the work where many clips share a song or a hash
 _PAIRS_AT_ONCE = 8_000_000
 _FLOOR_DB = -80.0  # below the loudest: the floor of 16-bit silence holds no landmarks
-# Two sounds are joined when by chance fewer than one of a hundred sets of 100,000 sounds had a pair that agrees so well.
-_CHANCE = 0.01 / (1e5**2 / 2)
+_CHANCE = 1e-9  # of a pair of different recordings to be joined: one of 20 sets of 10,000 sounds has such a pair
+# Votes by chance are Poisson's, were they independent. These two bring the 82,000 pairs of different recordings of benchmarks/songs.py,
+# of which 1 in n must reach a chance of 1 / n, to where they should be: many that agree at other offsets too repeat themselves.
+_CLUMPING, _LEAST_EXPECTED = 2.0, 0.03
+_VOTE_FRAMES = 2  # anchors this close to each other are one vote: a peak may be found twice
 
 
 def fingerprint(samples: np.ndarray, rate_hz: int) -> np.ndarray:
@@ -38,15 +41,9 @@ def same_songs(fingerprints: Sequence[np.ndarray]) -> np.ndarray:
 
     Whether two sounds are joined does not depend on how many others there are.
     """
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    total = len(fingerprints)
-    if not total:
+    if not len(fingerprints):
         return np.zeros(0, np.int64)
-    one, two = _joined(fingerprints)
-    graph = coo_matrix((np.ones(len(one)), (one, two)), (total, total))
-    labels = connected_components(graph, directed=False)[1]
+    labels = _joined(fingerprints)
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
     return np.asarray(np.argsort(np.argsort(first))[inverse], np.int64)
 
@@ -93,53 +90,73 @@ def _pairs(frames: np.ndarray, bins: np.ndarray) -> np.ndarray:
     return both[np.lexsort((both[:, 0], both[:, 1]))]
 
 
-def _joined(fingerprints: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """The pairs of sounds that agree beyond chance."""
+def _joined(fingerprints: Sequence[np.ndarray]) -> np.ndarray:
+    """(N,) a number for each sound, the same for those that are joined.
+
+    In rounds: most sounds of one recording are neighbours in the index, and sounds that are joined already are not compared again.
+    """
     sizes = [len(one) for one in fingerprints]
-    sound = np.repeat(np.arange(len(sizes)), sizes)
-    both = np.concatenate([np.asarray(one, np.int64).reshape(-1, 2) for one in fingerprints])
-    order = np.lexsort((both[:, 1], sound, both[:, 0]))
+    both = np.concatenate([np.asarray(one, np.int32).reshape(-1, 2) for one in fingerprints])
+    sound = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+    following = np.append(both[1:, 0], 0)  # sorted by it too, sounds of one recording are neighbours also where a hash is common
+    order = np.lexsort((sound, following, both[:, 0]))
     hashes, frame, sound = both[order, 0], both[order, 1], sound[order]
     lengths = np.array([one[:, 1].max() + 1 if len(one) else 0 for one in fingerprints], np.int64)
-    ones, twos = list[np.ndarray](), list[np.ndarray]()
-    for a, b, offset, anchor in _matches(hashes, frame, sound, len(sizes)):
-        one, two = _agreeing(a, b, offset, anchor, lengths)
-        ones.append(one)
-        twos.append(two)
-    return np.concatenate([np.zeros(0, int), *ones]), np.concatenate([np.zeros(0, int), *twos])
+    group, pairs = np.arange(len(sizes)), np.zeros((0, 2), np.int64)
+    for reach in _NEIGHBOURS:
+        found = [_agreeing(*match, lengths) for match in _matches(hashes, frame, sound, group, reach)]
+        pairs = np.concatenate([pairs, *found])
+        group = _connected(pairs, len(sizes))
+    return group
 
 
-def _matches(hashes: np.ndarray, frame: np.ndarray, sound: np.ndarray, total: int) -> Iterator[tuple[np.ndarray, ...]]:
-    """Equal hashes of two sounds a < b: (a, b, offset, frame in a), in parts of some of the a that fit into memory."""
-    shifts = range(1, _NEIGHBOURS + 1)
-    equal = [np.flatnonzero((hashes[shift:] == hashes[:-shift]) & (sound[shift:] != sound[:-shift])) for shift in shifts]
-    parts = 1 + sum(map(len, equal)) // _PAIRS_AT_ONCE
+def _connected(pairs: np.ndarray, total: int) -> np.ndarray:
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), (total, total))
+    return np.asarray(connected_components(graph, directed=False)[1])
+
+
+def _matches(
+    hashes: np.ndarray, frame: np.ndarray, sound: np.ndarray, group: np.ndarray, reach: int
+) -> Iterator[tuple[np.ndarray, ...]]:
+    """Equal hashes of two sounds a < b of two groups: (a, b, offset, frame in a), all those of some a at a time."""
+    of, shifts = group[sound], range(1, reach + 1)
+
+    def equal(shift: int) -> np.ndarray:
+        return np.flatnonzero((hashes[shift:] == hashes[:-shift]) & (of[shift:] != of[:-shift]))
+
+    parts = 1 + sum(len(equal(shift)) for shift in shifts) // _PAIRS_AT_ONCE
     for part in range(parts):
-        left = [found[sound[found] % parts == part] for found in equal]
-        right = np.concatenate([found + shift for found, shift in zip(left, shifts, strict=True)])
-        here = np.concatenate(left)
-        yield sound[here], sound[right], frame[right] - frame[here], frame[here]
+        matches = list[tuple[np.ndarray, ...]]()
+        for shift in shifts:
+            here = equal(shift)
+            there = here + shift
+            here, there = np.where(sound[here] < sound[there], (here, there), (there, here))
+            mine = sound[here] % parts == part
+            here, there = here[mine], there[mine]
+            matches.append((sound[here], sound[there], frame[there] - frame[here], frame[here]))
+        yield tuple(np.concatenate(columns) for columns in zip(*matches, strict=True))
 
 
-def _agreeing(
-    a: np.ndarray, b: np.ndarray, offset: np.ndarray, anchor: np.ndarray, lengths: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of sounds with more votes for one offset than chance gives.
+def _agreeing(a: np.ndarray, b: np.ndarray, offset: np.ndarray, anchor: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """(J, 2) the pairs of sounds with more votes for one offset than chance gives.
 
-    A vote is a frame of a, however many of its hashes agree: hashes of one peak are not independent.
+    A vote is 46 ms of a, however many of its hashes agree: hashes that share peaks are not independent.
     """
-    votes = np.unique(np.column_stack([a, b, offset, anchor]), axis=0)
-    bins, count = np.unique(votes[:, :3], axis=0, return_counts=True)
-    pairs, first, of_pair = np.unique(bins[:, :2], axis=0, return_index=True, return_inverse=True)
-    of_pair = of_pair.reshape(-1)
-    if not len(pairs):
-        return np.zeros(0, int), np.zeros(0, int)
-    best = np.maximum.reduceat(count, first)
-    others = np.bincount(of_pair, count) - best
     from scipy.stats import poisson
 
-    places = lengths[pairs].sum(axis=1)  # offsets at which the two overlap
-    expected = others / lengths[pairs].max(axis=1)  # votes are densest where the overlap is longest
-    chance = np.log(places) + poisson.logsf(best - 1, np.maximum(expected, 1 / places))
-    joined = chance < np.log(_CHANCE)
-    return pairs[joined, 0], pairs[joined, 1]
+    if not len(a):
+        return np.zeros((0, 2), np.int64)
+    pairs, pair = np.unique(a.astype(np.int64) * len(lengths) + b, return_inverse=True)
+    # One number a vote sorts faster than rows: 26 bits of pair, 20 of offset, 18 of time hold sounds of over an hour.
+    votes = np.unique((pair << 38) | ((offset.astype(np.int64) + (1 << 19)) << 18) | (anchor // _VOTE_FRAMES))
+    places, count = np.unique(votes >> 18, return_counts=True)
+    first = np.searchsorted(places >> 20, np.arange(len(pairs)))
+    best = np.maximum.reduceat(count, first)
+    others = np.add.reduceat(count, first) - best
+    both = np.column_stack([pairs // len(lengths), pairs % len(lengths)])
+    expected = others / lengths[both].max(axis=1)  # votes an offset, where the overlap is longest
+    chance = lengths[both].sum(axis=1) * poisson.sf(best - 1, _CLUMPING * expected + _LEAST_EXPECTED)
+    return np.asarray(both[chance < _CHANCE])
