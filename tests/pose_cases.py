@@ -8,6 +8,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 from onscreen.motion.keypoints import INDEX, N_POINTS
 
+# What each of iBUG's 68 points becomes when the picture is mirrored.
+IBUG_MIRROR = [
+    *range(16, -1, -1),
+    *range(26, 16, -1),
+    *range(27, 31),
+    *range(35, 30, -1),
+    *(45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40),
+    *(54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65),
+]
 # Of a person facing the camera, 1 high, feet at (0, 0): x to the right of the picture, y down.
 _FRONT = {
     **{"nose": (0, -0.93), "neck": (0, -0.82), "right_eye": (-0.02, -0.95), "left_eye": (0.02, -0.95)},

@@ -12,9 +12,11 @@ from onscreen.motion.keypoints import (
     RIGHT_HAND,
     assemble,
     drop_outside,
+    drop_unsure,
     from_coco_wholebody,
     to_annotations,
 )
+from pose_cases import IBUG_MIRROR
 
 # The order of the body, of each side's feet, and MediaPipe's number of each, written out by hand from the two published lists.
 ORDER = [
@@ -57,6 +59,67 @@ def test_each_body_and_foot_point_comes_from_its_mediapipe_landmark(place: int, 
     points = assemble(body())
     assert JOINT_TYPES[place] == name
     np.testing.assert_array_equal(points[place], body()[landmark])
+
+
+# MediaPipe's pose landmark that each becomes when the picture is mirrored.
+MIRRORED_POSE = [0, *range(4, 7), *range(1, 4), 8, 7, 10, 9]
+MIRRORED_POSE += [landmark + (1 if landmark % 2 else -1) for landmark in range(11, 33)]
+
+
+def whole() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """A synthetic body, face, left and right hand whose 33 + 68 + 21 + 21 points all differ, between x = 0 and x = 1000."""
+    shapes = (33, 68, 21, 21)
+    numbers = np.split(np.arange(sum(shapes)), np.cumsum(shapes)[:-1])
+    body_, face, left, right = (np.stack([7 * n, 1000 - 3 * n, 0.3 + n / 1000], axis=1).astype(np.float32) for n in numbers)
+    return body_, face, left, right
+
+
+def expected(name: str) -> np.ndarray:
+    """Where a point comes from, by its name alone."""
+    pose, face, left, right = whole()
+    if name == "neck":
+        return np.array([*(pose[11, :2] + pose[12, :2]) / 2, min(pose[11, 2], pose[12, 2])])
+    if name.endswith("small_toe"):
+        return np.zeros(3)
+    if name.startswith("face_"):
+        return face[int(name.removeprefix("face_"))]
+    fingers = {"thumb": 1, "forefinger": 5, "middle_finger": 9, "ring_finger": 13, "pinky_finger": 17}
+    side, _, rest = name.partition("_")
+    hand = left if side == "left" else right
+    if rest == "hand_root":
+        return hand[0]
+    if rest[:-1] in fingers:
+        return hand[fingers[rest[:-1]] + int(rest[-1]) - 1]
+    return pose[dict(ORDER)[name]]
+
+
+@pytest.mark.parametrize(("place", "name"), list(enumerate(JOINT_TYPES)))
+def test_each_of_the_134_points_is_what_its_name_says(place: int, name: str) -> None:
+    np.testing.assert_allclose(assemble(*whole())[place], expected(name), rtol=1e-6)
+
+
+def test_a_mirrored_body_swaps_its_sides_and_nothing_else() -> None:
+    """The dancer of a mirrored picture: where her right hand was at x, his left hand is at 1000 - x."""
+
+    def mirrored(points: np.ndarray) -> np.ndarray:
+        return np.where([True, False, False], 1000 - points, points).astype(np.float32)
+
+    pose, face, left, right = whole()
+    there = assemble(pose, face, left, right)
+    back = assemble(mirrored(pose[MIRRORED_POSE]), mirrored(face[IBUG_MIRROR]), mirrored(right), mirrored(left))
+    for name in JOINT_TYPES:
+        side, _, rest = name.partition("_")
+        other = f"{ ({'left': 'right', 'right': 'left'}[side]) }_{rest}" if side in ("left", "right") else name
+        other = f"face_{IBUG_MIRROR[int(rest)]}" if side == "face" else other
+        seen = there[INDEX[other]]
+        np.testing.assert_allclose(back[INDEX[name]], mirrored(seen) if seen.any() else seen, atol=1e-3)
+
+
+def test_points_below_the_least_confidence_are_unseen_and_those_at_it_stay() -> None:
+    points = np.array([[[5, 6, 0.09], [7, 8, 0.1], [1, 2, 0.9], [0, 0, 0]]], np.float32)
+    kept = drop_unsure(points, np.float32(0.1))
+    np.testing.assert_array_equal(kept, [[[0, 0, 0], points[0, 1], points[0, 2], [0, 0, 0]]])
+    np.testing.assert_array_equal(drop_unsure(points, 0.0), points)
 
 
 def test_there_are_134_different_names_and_the_parts_lie_where_openpose_has_them() -> None:

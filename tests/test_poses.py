@@ -1,19 +1,25 @@
 """Poses: hands go to the nearer wrist; on real people the points lie where annotators put them, left is left."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from onscreen import weights
+from onscreen.errors import ConfigError
 from onscreen.media.sampling import sample_frames
+from onscreen.media.video import constant_rate_frames
 from onscreen.motion.keypoints import BODY, FACE, INDEX, LEFT_HAND, RIGHT_HAND, from_coco_wholebody
 from onscreen.motion.mediapipe_poses import nearest_wrists
-from onscreen.motion.poses import WEIGHTS_OF, open_poses
+from onscreen.motion.poses import WEIGHTS_OF, open_body, open_poses, weights_of
 from real_data import DATA
 
 TRUTH = DATA / "dance" / "wholebody_gt" / "test_coco_wholebody.json"
 PAIRS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+DANCES = ("dance_with_music.mp4", "silent_dance_2.mp4")
+LANDMARKER = DATA.parent / "models" / "mediapipe" / "face_landmarker_v2_with_blendshapes.task"
+needs_dance = pytest.mark.skipif(not all((DATA / "dance" / name).is_file() for name in DANCES), reason=f"no dances in {DATA}")
 needs_truth = pytest.mark.skipif(not TRUTH.is_file(), reason=f"no {TRUTH}")
 
 
@@ -93,7 +99,7 @@ def test_points_lie_where_annotators_put_them_and_left_is_never_taken_for_right(
     assert swapped == []
 
 
-@pytest.mark.skipif(not (DATA / "dance" / "dance_with_music.mp4").is_file(), reason=f"no dance in {DATA}")
+@needs_dance
 def test_a_dancer_is_seen_from_head_to_heel_with_both_hands_and_the_face(files: dict) -> None:
     frames = sample_frames(DATA / "dance" / "dance_with_music.mp4", 0.0, 12.0, 6, "keyframes")
     with open_poses("mediapipe", files) as find:
@@ -109,3 +115,75 @@ def test_a_dancer_is_seen_from_head_to_heel_with_both_hands_and_the_face(files: 
     # The face's points lie around the body's nose and eyes.
     nose = points[:, INDEX["face_30"], :2] - points[:, INDEX["nose"], :2]
     assert np.hypot(*nose.T).max() < 30
+
+
+def crossing(index: int, count: int, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """Two dancers who pass one another, the first in front; and the x of the middle of each."""
+    canvas = np.full((512, 900, 3), 128, np.uint8)
+    spaces = [900 - picture.shape[1] for picture in (first, second)]
+    places = [round(spaces[0] * index / (count - 1)), round(spaces[1] * (1 - index / (count - 1)))]
+    for picture, place in ((second, places[1]), (first, places[0])):
+        canvas[512 - picture.shape[0] :, place : place + picture.shape[1]] = picture
+    return canvas, places[0] + first.shape[1] / 2, places[1] + second.shape[1] / 2
+
+
+@needs_dance
+def test_of_two_dancers_who_pass_one_another_the_same_is_followed_all_along(files: dict) -> None:
+    """36 frames; the smaller is hidden for a third of them. Where the hips are seen, they are those of the larger."""
+    count, followed, people = 36, [], []
+    films = [
+        [resized(frame.image, height) for frame in constant_rate_frames(DATA / "dance" / name, 0.0, 3.0, count / 3)]
+        for name, height in (("dance_with_music.mp4", 512), ("silent_dance_2.mp4", 400))
+    ]
+    with open_poses("mediapipe", files, people=2) as find:
+        for index in range(count):
+            image, large_x, small_x = crossing(index, count, films[0][index], films[1][index])
+            seen = find(image, index / 24)
+            hips = seen.points[[INDEX["left_hip"], INDEX["right_hip"]]]
+            people.append(seen.people)
+            if (hips[:, 2] > 0).all():
+                x = float(hips[:, 0].mean())
+                followed.append(
+                    (seen.person, abs(x - large_x) < 100 and (abs(x - large_x) < abs(x - small_x) or seen.people == 1))
+                )
+    assert len(followed) > 0.9 * count
+    assert np.mean([right for _, right in followed]) > 0.95
+    assert {person for person, _ in followed} == {0}
+    assert max(people) == 2
+    assert people.count(2) > count / 3
+
+
+def resized(image: np.ndarray, height: int) -> np.ndarray:
+    import cv2
+
+    return np.asarray(cv2.resize(image, (round(image.shape[1] * height / image.shape[0]), height), interpolation=cv2.INTER_AREA))
+
+
+@needs_dance
+def test_single_pictures_can_be_asked_how_many_people_they_show(files: dict) -> None:
+    frames = [sample_frames(DATA / "dance" / name, 0.0, 1.0, 1, "first")[0].image for name in DANCES]
+    pair, _, _ = crossing(0, 2, resized(frames[0], 512), resized(frames[1], 400))
+    with open_body(files, video=False, people=2) as body:
+        assert [len(body.bodies(picture)) for picture in (frames[0], pair)] == [1, 2]
+
+
+def test_an_unknown_backend_is_named_with_the_known_ones() -> None:
+    with (
+        pytest.raises(ConfigError, match=r"openpose is no backend for poses\. Known: mediapipe, rtmw, precomputed"),
+        open_poses("openpose", {}),
+    ):
+        pass
+
+
+def test_the_face_landmarker_takes_dlibs_place_where_it_is_present(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(weights_of("rtmw")) == {"mediapipe_pose", "rtmw"}
+    assert weights_of("precomputed") == ()
+    monkeypatch.setenv("ONSCREEN_HOME", str(tmp_path))
+    assert weights_of("mediapipe") == WEIGHTS_OF["mediapipe"]
+    if LANDMARKER.is_file():
+        place = weights.place(weights.model("mediapipe_face_landmarker"), "face_landmarker.task")
+        place.parent.mkdir(parents=True)
+        place.symlink_to(LANDMARKER)
+        found = weights_of("mediapipe")
+        assert "mediapipe_face_landmarker" in found
+        assert "dlib_landmarks_68" not in found

@@ -20,7 +20,7 @@ _GROWTH = 0.7  # natural logarithm of a change of size: by half or to the double
 _FOREIGN = 0.45  # distance of colours, 0-1, of somebody else: clothes of one person in another light differ by 0.1 to 0.3
 _COAST_S = 0.25  # a movement is continued no longer than this
 _LEARN = 0.1  # share of a new look in what is remembered of a person's colours
-_GRID = np.stack(np.meshgrid(np.linspace(0.1, 0.9, 16), np.linspace(0.0, 1.0, 24)), axis=-1).reshape(-1, 2, 1)
+_GRID = np.stack(np.meshgrid(np.linspace(0.1, 0.9, 10), np.linspace(0.0, 1.0, 15)), axis=-1).reshape(-1, 2, 1)
 _TORSO = [INDEX[name] for name in ("right_shoulder", "left_shoulder", "right_hip", "left_hip")]
 _LEGS = [INDEX[name] for name in ("right_hip", "left_hip", "right_knee", "left_knee")]
 
@@ -76,11 +76,13 @@ class MainDancer:
 
     def _assign(self, looks: Sequence[_Look], time_s: float) -> dict[int, int]:
         """look -> person, each once, at the least cost in sum; looks that continue nobody are left out."""
-        from scipy.optimize import linear_sum_assignment
-
         if not looks or not self._people:
             return {}
         cost = np.array([[_cost(person, look, time_s) for person in self._people] for look in looks])
+        if cost.size == 1:
+            return {0: 0} if np.isfinite(cost[0, 0]) else {}
+        from scipy.optimize import linear_sum_assignment  # takes half a second to import
+
         rows, columns = linear_sum_assignment(np.where(np.isfinite(cost), cost, 1e6))
         return {int(row): int(column) for row, column in zip(rows, columns, strict=True) if np.isfinite(cost[row, column])}
 
@@ -156,11 +158,12 @@ def _histogram(pixels: np.ndarray) -> np.ndarray:
     scaled = pixels.astype(np.float64) / 255 * 3
     low = np.minimum(scaled.astype(int), 2)
     part = scaled - low
-    histogram = np.zeros((4, 4, 4))
-    for corner in np.ndindex(2, 2, 2):
-        share = np.prod(np.where(np.array(corner) == 1, part, 1 - part), axis=1)
-        np.add.at(histogram, tuple((low + corner).T), share)
-    return histogram.ravel()
+    sides = np.stack([1 - part, part])
+    box = low @ (16, 4, 1)
+    corners = list(np.ndindex(2, 2, 2))
+    boxes = np.concatenate([box + 16 * red + 4 * green + blue for red, green, blue in corners])
+    shares = np.concatenate([sides[red, :, 0] * sides[green, :, 1] * sides[blue, :, 2] for red, green, blue in corners])
+    return np.bincount(boxes, shares, 64)
 
 
 def _difference(first: np.ndarray | None, second: np.ndarray | None) -> float:

@@ -96,9 +96,10 @@ class MediapipePoses:
 
     def _hands_near(self, image: np.ndarray, body: np.ndarray, side: str) -> list[np.ndarray]:
         wrist, knuckles = body[_WRISTS[side]], body[_KNUCKLES[side]].mean(axis=0)
-        if wrist[2] < MIN_VISIBILITY:
+        palm = np.hypot(*(knuckles - wrist)[:2])
+        if wrist[2] < MIN_VISIBILITY or not any(_near(point, image, palm) for point in (wrist, knuckles)):
             return []
-        reach = max(np.hypot(*(wrist - body[_ELBOWS[side]])[:2]), 2 * np.hypot(*(knuckles - wrist)[:2]), 16)
+        reach = max(np.hypot(*(wrist - body[_ELBOWS[side]])[:2]), 2 * palm, 16)
         crop, corner = crop_around(image, knuckles[:2], 2.2 * reach)
         if crop.size == 0:
             return []
@@ -110,6 +111,11 @@ class MediapipePoses:
             )
             for marks, handedness in zip(result.hand_landmarks, result.handedness, strict=True)
         ]
+
+
+def _near(point: np.ndarray, image: np.ndarray, margin: float) -> bool:
+    """Whether a point is in the picture, or no further from it than the margin, px."""
+    return bool(-margin <= point[0] < image.shape[1] + margin and -margin <= point[1] < image.shape[0] + margin)
 
 
 def visible(points: np.ndarray, image: np.ndarray) -> np.ndarray:
