@@ -16,7 +16,7 @@ from onscreen.errors import InputError
 from onscreen.records import Reject
 from onscreen.report import m2p_page
 from onscreen.report.m2p_card import Card
-from onscreen.report.m2p_page import write_cards, write_page
+from onscreen.report.m2p_page import default_output, write_cards, write_page
 from onscreen.store import write_table
 
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>"
@@ -155,6 +155,13 @@ def test_many_samples_are_spread_over_pages_and_earlier_pages_vanish(
 def test_a_page_holds_so_many_bytes_at_most() -> None:
     cards = [Card(str(number), points="x" * 5_000_000) for number in range(5)]
     assert [len(part) for part in m2p_page._parts(cards)] == [2, 2, 1]
+
+
+def test_a_checkouts_own_dances_stay_as_they_are_because_dvc_counts_what_lies_there(tmp_path: Path) -> None:
+    assert default_output(tmp_path / "data" / "m2p") == tmp_path / "data" / "m2p" / "report.html"
+    (tmp_path / "dvc.yaml").touch()
+    assert default_output(tmp_path / "data" / "m2p") == tmp_path / "reports" / "m2p.html"
+    assert default_output(tmp_path / "dances") == tmp_path / "dances" / "report.html"
 
 
 def test_what_somebody_else_wrote_is_not_written_over(dataset: Path, tmp_path: Path) -> None:

@@ -73,6 +73,15 @@ def test_the_page_holds_data_rejects_people_figures_and_what_is_null(tmp_path: P
     assert "At the threshold 0.250, chosen on validation people" in plain
 
 
+def test_dances_are_counted_by_side_people_and_songs(tmp_path: Path) -> None:
+    entry = {"identity": "id_1", "song": "song_1", "duration": 90.0, "warnings": [], "complete": True, "split": "train"}
+    other = {"identity": "id_2", "split": "validation", "warnings": [{"code": "shorter_than_recommended"}], "complete": False}
+    write_json(tmp_path / "data" / "m2p" / "metadata.json", {"clips": [entry, entry, entry | other]})
+    plain = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page(tmp_path)))
+    told = "2 dances: train 1 dances: validation 2 dancers 1 songs 4.5 minutes of dance 1 below a recommendation 2 with all files"
+    assert told in plain
+
+
 def test_the_page_is_one_file_without_pictures_scripts_or_links(tmp_path: Path) -> None:
     text = page(tmp_path)
     assert not re.search(r"<(img|script|link|iframe)\b|https?://(?!www\.w3\.org/2000/svg)|data:image", text)

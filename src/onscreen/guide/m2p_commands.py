@@ -95,10 +95,18 @@ def validate(
 def report(
     dataset: Dataset,
     output: Annotated[
-        Path | None, typer.Option("--output", help="the page; default: report.html in the dataset", show_default=False)
+        Path | None,
+        typer.Option(
+            "--output", help="the page; default: report.html in the dataset, for data/m2p reports/m2p.html", show_default=False
+        ),
     ] = None,
 ) -> None:
-    """Write a page on which each sample plays beside its skeleton, waveform, beats and music features."""
-    from onscreen.report.m2p_page import write_page
+    """Write a page on which each sample plays beside its skeleton, waveform, beats and music features.
 
-    write_page(dataset, output or dataset / "report.html")
+    It needs no server and no internet. The videos stay where they are: the page links to them. More than 50 samples make more pages.
+    """
+    from onscreen.guide.telling import say
+    from onscreen.report.m2p_page import default_output, write_page
+
+    for path in write_page(dataset, output or default_output(dataset)):
+        say(str(path))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onscreen.records import Clip, Face, Pair, Reject, SplitRow
-from onscreen.store import read_table
+from onscreen.store import read_json, read_table
 
 FOLDERS = (
     *(f"data/{name}" for name in ("prepared", "faces", "identities", "voices", "splits", "hq", "m2p")),
@@ -30,11 +30,23 @@ class Person:
 
 
 @dataclass(frozen=True)
+class Dances:
+    """Samples of the music-to-pose dataset. sides: samples by side. warned: those below a recommendation. complete: with all files."""
+
+    sides: dict[str, int]
+    people: int
+    songs: int
+    minutes: float
+    warned: int
+    complete: int
+
+
+@dataclass(frozen=True)
 class Data:
     """clips: usable ones. minutes: of them; speech_minutes: of speech in them. faces: kept. people: identities, most faces first.
     sides: people by side.
 
-    rejects: (stage, scope, code, count, an example's detail), the commonest of a stage first.
+    rejects: (stage, scope, code, count, an example's detail), the commonest of a stage first. dances: None where there are none.
     """
 
     clips: int
@@ -44,6 +56,7 @@ class Data:
     people: list[Person]
     sides: dict[str, int]
     rejects: list[tuple[str, str, str, int, str]]
+    dances: Dances | None = None
 
 
 def read_data(root: Path, left_out: Sequence[Reject] = ()) -> Data:
@@ -64,6 +77,21 @@ def read_data(root: Path, left_out: Sequence[Reject] = ()) -> Data:
         people=people,
         sides={side: sides[side] for side in SIDES if sides[side]},
         rejects=_rejects([*_tables(root), *left_out]),
+        dances=_dances(data / "m2p" / "metadata.json"),
+    )
+
+
+def _dances(metadata: Path) -> Dances | None:
+    entries = read_json(metadata)["clips"] if metadata.is_file() else []
+    if not entries:
+        return None
+    return Dances(
+        sides=dict(sorted(Counter(entry["split"] for entry in entries).items())),
+        people=len({entry["identity"] for entry in entries}),
+        songs=len({entry["song"] for entry in entries}),
+        minutes=sum(entry["duration"] for entry in entries) / 60,
+        warned=sum(bool(entry["warnings"]) for entry in entries),
+        complete=sum(entry["complete"] for entry in entries),
     )
 
 

@@ -156,8 +156,10 @@ def _beats(card: Card, entry: Mapping[str, Any], samples: np.ndarray, points: np
     if tempo is not None:
         card.numbers.append(("Tempo", f"{tempo:.1f} beats a minute"))
     key, strength = told.get("key"), _number(told.get("key_strength"))
-    if key is not None:
-        card.numbers.append(("Key", _text(key) + (f" (correlation {strength:.2f})" if strength is not None else "")))
+    if "key" in told:
+        card.numbers.append(
+            ("Key", ("none is clear" if key is None else _text(key)) + (f" (correlation {strength:.2f})" if strength else ""))
+        )
     if beats is None:
         return
     card.beats_s = beats

@@ -65,6 +65,13 @@ def write_page(dataset: Path, output: Path) -> list[Path]:
     return write_cards(dataset, output, samples, _measure(samples))
 
 
+def default_output(dataset: Path) -> Path:
+    """report.html in the dataset; of a checkout's data/m2p, whose content DVC counts, reports/m2p.html."""
+    root = dataset.resolve().parent.parent
+    tracked = dataset.resolve() == root / "data" / "m2p" and (root / "dvc.yaml").is_file()
+    return root / "reports" / "m2p.html" if tracked else dataset / "report.html"
+
+
 def write_cards(dataset: Path, output: Path, samples: Sequence[SampleFolder], cards: Sequence[Card]) -> list[Path]:
     """Write the pages of these samples, a card each; what an earlier run left beyond the last of them vanishes."""
     parts, output = _parts(cards), output.resolve()
@@ -140,7 +147,10 @@ def _header(samples: Sequence[SampleFolder], cards: Sequence[Card]) -> Header:
         seconds = sum(card.seconds for card, sample in zip(cards, samples, strict=True) if sample.split == side)
         rows.append((side, len(own), seconds, _different(own, "identity"), _different(own, "song")))
     rejects, notes = _rejects(samples[0].root)
-    notes += [f"{side}/ holds no sample" for side in ("train", "validation") if side not in sides]
+    told_notes = samples[0].shared.get("notes")
+    notes += [str(note).removesuffix(".") for note in told_notes] if isinstance(told_notes, list) else []
+    empty = [side for side in ("train", "validation") if side not in sides]
+    notes += [f"{side}/ holds no sample" for side in empty if not any(note.startswith(side) for note in notes)]
     if all(sample.entry is None for sample in samples):
         notes.append("no metadata.json names these samples: whose they are, which song, and what they were cut from is unknown")
     return Header(

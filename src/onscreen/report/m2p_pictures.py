@@ -122,7 +122,7 @@ def _png(values: np.ndarray) -> bytes:
     ramp = np.linspace(0, 255, _LEVELS).astype(np.uint8)[:, None]
     colours = cv2.applyColorMap(ramp, cv2.COLORMAP_VIRIDIS)[:, 0, ::-1]
     picture = Image.fromarray(indices[::-1], "P")
-    picture.putpalette([*colours.ravel().tolist(), 128, 128, 128, 230, 0, 0])
+    picture.putpalette([*(int(value) for value in colours.ravel()), 128, 128, 128, 230, 0, 0])
     file = io.BytesIO()
     picture.save(file, "PNG", optimize=True)
     return file.getvalue()
