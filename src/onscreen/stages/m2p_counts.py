@@ -53,7 +53,7 @@ def notes(entries: Sequence[Mapping[str, Any]]) -> list[str]:
             own = [entry for entry in entries if entry["group"] == group]
             share = f"{100 * size / len(entries):.0f} % of all dances ({size} of {len(entries)})"
             told.append(f"one group holds {share}, and no split may part it: {joined_by(own)}")
-    return told + list(lacking(entries).values())
+    return told + (list(lacking(entries).values()) if entries else [])
 
 
 def joined_by(entries: Sequence[Mapping[str, Any]]) -> str:
