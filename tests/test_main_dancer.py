@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from onscreen.motion.main_dancer import MainDancer, distinct
+from onscreen.motion.main_dancer import MainDancer, distinct, keep_main
 from pose_cases import stage, standing
 
 RED, BLUE = (200, 40, 40), (40, 60, 200)
@@ -61,6 +61,23 @@ def test_another_takes_over_only_when_it_was_there_for_longer_and_counts_as_anot
     assert persons[-1] == 1
     assert chosen[12:20] == [None] * 8
     assert chosen[-1] == 0
+
+
+def test_somebody_alone_who_comes_back_in_another_light_is_the_same() -> None:
+    """Where two people were seen, such a change of colours after an absence would be somebody else's."""
+    steps = [[(standing(320, 340, 300), (200, 60, 60))] if index < 20 or index > 40 else [] for index in range(60)]
+    dancer, found = MainDancer(), []
+    for index, people in enumerate(steps):
+        lit = [(points, (120, 70, 110) if index > 40 else colour) for points, colour in people]
+        found.append(dancer.choose([points for points, _ in people], stage(*lit), index / 24))
+    assert found[41:] == [0] * 19
+    assert dancer.person == 0
+
+
+def test_frames_of_who_was_followed_only_for_a_while_show_nobody() -> None:
+    points = np.ones((5, 134, 3), np.float32)
+    np.testing.assert_array_equal(keep_main(points, [0, 1, 1, 1, -1]).any(axis=(1, 2)), [False, True, True, True, False])
+    np.testing.assert_array_equal(keep_main(points * 0, [-1] * 5), points * 0)
 
 
 def test_nobody_is_nobody() -> None:

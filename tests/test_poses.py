@@ -167,6 +167,13 @@ def test_single_pictures_can_be_asked_how_many_people_they_show(files: dict) -> 
         assert [len(body.bodies(picture)) for picture in (frames[0], pair)] == [1, 2]
 
 
+@needs_dance
+def test_two_frames_at_one_time_are_two_frames(files: dict) -> None:
+    image = resized(sample_frames(DATA / "dance" / DANCES[0], 0.0, 1.0, 1, "first")[0].image, 512)
+    with open_poses("mediapipe", files) as find:
+        assert [find(image, time_s).people for time_s in (1.0, 1.0004, 1.0, 0.5)] == [1, 1, 1, 1]
+
+
 def test_an_unknown_backend_is_named_with_the_known_ones() -> None:
     with (
         pytest.raises(ConfigError, match=r"openpose is no backend for poses\. Known: mediapipe, rtmw, precomputed"),

@@ -35,6 +35,7 @@ class BodyEstimator:
     def __init__(self, create: Callable[[], Any], *, video: bool) -> None:
         self._create, self._video = create, video
         self._landmarker = create()
+        self._stamp_ms = -1
 
     def __call__(self, image: np.ndarray, time_s: float = 0.0) -> np.ndarray | None:
         """(33, 3) x px, y px, visibility of one body in an RGB uint8 picture, or None. In video mode time_s must grow."""
@@ -45,7 +46,8 @@ class BodyEstimator:
         """All bodies found, the surest first, at most as many as were asked for: each as __call__ gives it."""
         picture = as_picture(image)
         if self._video:
-            found = self._landmarker.detect_for_video(picture, round(time_s * 1000))
+            self._stamp_ms = max(round(time_s * 1000), self._stamp_ms + 1)  # MediaPipe refuses a time that does not grow
+            found = self._landmarker.detect_for_video(picture, self._stamp_ms)
         else:
             found = self._landmarker.detect(picture)
         height, width = image.shape[:2]
@@ -59,7 +61,7 @@ class BodyEstimator:
     def restart(self) -> None:
         """Forget where bodies were."""
         self.close()
-        self._landmarker = self._create()
+        self._landmarker, self._stamp_ms = self._create(), -1
 
     def close(self) -> None:
         """Let the model go."""
