@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from onscreen.media.container import decode_from, open_media, sound_stream
 # Timestamps this close to where the samples before ended are rounding; following them would cut holes of a sample.
 _JITTER_S = 0.02
 _HALF_POWER = 0.5**0.5
+_USUAL_ORDER = ("FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR")
 _STEREO = {
     **{"FL": (1.0, 0.0), "FR": (0.0, 1.0), "FC": (_HALF_POWER, _HALF_POWER), "LFE": (0.0, 0.0)},
     **dict.fromkeys(("BL", "SL", "FLC"), (_HALF_POWER, 0.0)),
@@ -155,7 +157,8 @@ def _as_float(frame: Any, mono: bool, at_most_stereo: bool) -> np.ndarray:
 
 def _to_stereo(channels: Sequence[str]) -> np.ndarray:
     """(channels, 2) ITU-R BS.775's weights: what is in the middle or behind 3 dB down, no LFE; then scaled so that nothing can clip."""
-    rows = [_STEREO.get(name, (_HALF_POWER, _HALF_POWER)) for name in channels]
+    names = channels if set(channels) & set(_STEREO) else _USUAL_ORDER  # some files tell how many channels, and not which
+    rows = [_STEREO.get(name, (_HALF_POWER, _HALF_POWER)) for name, _ in zip_longest(names[: len(channels)], channels)]
     weights = np.array(rows)
     return np.asarray(weights / weights.sum(axis=0).max())
 

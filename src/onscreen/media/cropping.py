@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from onscreen.media.container import display_size, quarter_turns
+from onscreen.media.container import quarter_turns
 from onscreen.media.video import Decoded
 
 # libavutil's numbers of the matrices whose names its scale filter knows; frames of others keep their numbers and lose the tag.
@@ -34,25 +34,24 @@ class Cropper:
 
     def __call__(self, decoded: Decoded) -> Any:
         """An av.VideoFrame of resolution x resolution, yuv420p."""
-        frame, stream = decoded.frame, decoded.stream
+        frame = decoded.frame
         matrix = _MATRICES.get(frame.colorspace)
         kind = (frame.width, frame.height, frame.format.name, matrix, quarter_turns(frame))
         if kind != self._kind:
-            self._kind, self._graph = kind, self._open(frame, stream, matrix or "bt601")
+            self._kind, self._graph = kind, self._open(decoded, matrix or "bt601")
         self._graph.vpush(frame)
         square = self._graph.vpull()
         square.colorspace, square.color_range = frame.colorspace if matrix else _UNSPECIFIED, _LIMITED
         square.color_primaries, square.color_trc = frame.color_primaries, frame.color_trc
         return square
 
-    def _open(self, frame: Any, stream: Any, matrix: str) -> Any:
+    def _open(self, decoded: Decoded, matrix: str) -> Any:
         import av
 
+        frame = decoded.frame
         graph = av.filter.Graph()
-        last = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format.name, time_base=stream.time_base)
-        for name, arguments in self._chain(
-            frame, stream, f"in_color_matrix={matrix}:out_color_matrix={matrix}:out_range=limited"
-        ):
+        last = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format.name, time_base=frame.time_base)
+        for name, arguments in self._chain(decoded, f"in_color_matrix={matrix}:out_color_matrix={matrix}:out_range=limited"):
             following = graph.add(name, arguments)
             last.link_to(following)
             last = following
@@ -60,10 +59,10 @@ class Cropper:
         graph.configure()
         return graph
 
-    def _chain(self, frame: Any, stream: Any, colours: str) -> list[tuple[str, str]]:
-        width, height = display_size(frame, stream)
-        chain = [("scale", f"{width}:{height}:{colours}")] if width != frame.width else []
-        turns = quarter_turns(frame)
+    def _chain(self, decoded: Decoded, colours: str) -> list[tuple[str, str]]:
+        width, height = decoded.width, decoded.height
+        chain = [("scale", f"{width}:{height}:{colours}")] if width != decoded.frame.width else []
+        turns = quarter_turns(decoded.frame)
         chain += {0: [], 1: [("transpose", "cclock")], -1: [("transpose", "clock")], 2: [("hflip", ""), ("vflip", "")]}[turns]
         if turns % 2:
             width, height = height, width

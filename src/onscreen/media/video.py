@@ -37,15 +37,20 @@ class Frame:
 
 @dataclass(frozen=True)
 class Decoded:
-    """What the decoder gave: an av.VideoFrame, and the stream that it comes from, which must still be open."""
+    """What the decoder gave. frame: an av.VideoFrame. width, height: px, square, before the rotation that the frame asks for.
+
+    It outlives the file that it comes from.
+    """
 
     frame: Any
-    stream: Any
+    width: int
+    height: int
 
     @cached_property
     def image(self) -> np.ndarray:
         """(H, W, 3) uint8 RGB, upright, square pixels."""
-        return upright(self.frame, self.stream)
+        image = self.frame.to_ndarray(format="rgb24", width=self.width, height=self.height)
+        return np.ascontiguousarray(np.rot90(image, quarter_turns(self.frame)))
 
 
 def constant_rate_frames(path: Path, start_s: float, end_s: float, fps: float) -> Iterator[Frame]:
@@ -79,7 +84,7 @@ def decoded_at_rate(path: Path, start_s: float, end_s: float, fps: float) -> Ite
             shown = range(wanted, min(count, _first_at(until_s - start_s, fps)))
             if shown:
                 _refuse_gap(time_s, min(next_s, end_s), next_s, broken_s, max(_HELD_S, _HELD_INTERVALS * interval_s))
-                decoded = Decoded(frame, stream)
+                decoded = Decoded(frame, *display_size(frame, stream))
                 yield from ((index / fps, decoded) for index in shown)
             wanted = max(wanted, shown.stop)
             if wanted == count:
@@ -133,9 +138,7 @@ def _duration(frame: Any) -> float:
 
 def upright(frame: Any, stream: Any) -> np.ndarray:
     """An av.VideoFrame as (H, W, 3) uint8 RGB, rotation metadata and the shape of its pixels honoured."""
-    width, height = display_size(frame, stream)
-    image = frame.to_ndarray(format="rgb24", width=width, height=height)
-    return np.ascontiguousarray(np.rot90(image, quarter_turns(frame)))
+    return Decoded(frame, *display_size(frame, stream)).image
 
 
 def write_video(
