@@ -100,10 +100,11 @@ def check_doubles(samples: Sequence[SampleFolder], facts: Mapping[str, Facts]) -
         seen = _one_video(facts, scenes, one, other) if one.split == other.split else None
         if seen is not None and seen[0] == "fail":
             found += 1
-            yield Finding(other.label, "set.doubles", "warn", seen[1], seen[2])
+            yield Finding("", "set.doubles", "warn", f"{one.label}: {seen[1]}", seen[2])
         elif same:
             found += 1
-            yield Finding(other.label, "set.doubles", "fail", f"{', '.join(same)} is byte for byte that of {one.label}")
+            detail = f"{', '.join(same)} of {other.label} is byte for byte that of {one.label}"
+            yield Finding("", "set.doubles", "fail", detail)
     if not found:
         yield Finding("", "set.doubles", "pass", "no two samples hold the same video or the same file")
 

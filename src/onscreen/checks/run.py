@@ -23,12 +23,13 @@ from onscreen.checks.sample import SampleFolder, read_samples
 from onscreen.checks.tools import Tools, model_files
 from onscreen.engine import Engine, Job
 from onscreen.errors import InputError, OnscreenError, Rejected
+from onscreen.tasks_models import silent_native_log
 
 SampleCheck: TypeAlias = Callable[[SampleFolder, Tools], Iterator[Finding]]
 SetCheck: TypeAlias = Callable[[Sequence[SampleFolder], Mapping[str, Facts]], Iterator[Finding]]
 
 SAMPLE_CHECKS: tuple[SampleCheck, ...] = (
-    *(structure.check_files, structure.check_frames, structure.check_entry),
+    *(structure.check_files, structure.check_readable, structure.check_frames, structure.check_entry),
     *(video.check_decodes, video.check_size, video.check_rate, video.check_picture, video.check_sound, video.check_sync),
     *(squash.check_window, squash.check_proportions),
     *(sound.check_shape, sound.check_columns, sound.check_rows, sound.check_context, sound.check_sound),
@@ -82,8 +83,9 @@ def check_sample(argument: tuple[SampleFolder, _Files]) -> Item:
     """Facts of one sample, with meta["findings"]; for a worker."""
     sample, files = argument
     tools = _tools(files)
-    findings = [asdict(finding) for check in SAMPLE_CHECKS for finding in _guarded(sample.label, check, sample, tools)]
-    item = measure_facts(sample, tools).as_item()
+    with silent_native_log():
+        findings = [asdict(finding) for check in SAMPLE_CHECKS for finding in _guarded(sample.label, check, sample, tools)]
+        item = measure_facts(sample, tools).as_item()
     return Item({**item.meta, "findings": findings}, item.arrays)
 
 

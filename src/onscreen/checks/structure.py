@@ -30,6 +30,20 @@ def check_files(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
         yield Finding(sample.label, "files.present", "fail", f"missing: {_EMBEDDING}, and metadata.json does not say so")
 
 
+def check_readable(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
+    """files.readable: arrays are whole arrays of numbers, without pickled objects, and poses are whole JSON."""
+    broken = list[str]()
+    for name, read in (("music_features.npy", lambda: sample.features), ("pose_annotations.json", lambda: sample.annotations)):
+        try:
+            if _is_file(sample, name):
+                read()
+        except Broken as error:
+            broken.append(str(error))
+    yield Finding(
+        sample.label, "files.readable", "fail" if broken else "pass", "; ".join(broken) or "arrays and poses can be read"
+    )
+
+
 def check_frames(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
     """files.frames: video.mp4, music_features.npy and pose_annotations.json have the same number of frames."""
     counts, unknown = dict[str, float](), list[str]()
