@@ -15,7 +15,7 @@ from onscreen.media.video import constant_rate_frames
 from real_data import DATA
 
 DANCE = DATA / "dance"
-FPS, SIDE, RATE_HZ = 24, 640, 48000
+FPS, SIDE, HEIGHT, RATE_HZ = 24, 640, 440, 48000
 CODECS = {
     ".mp4": ("libx264", "aac"),
     ".mov": ("libx264", "aac"),
@@ -31,10 +31,10 @@ def small_dancer(frames: int) -> tuple[np.ndarray, ...]:
     """RGB pictures of the whole dancer in the middle of a grey square."""
     found = []
     for frame in islice(constant_rate_frames(DANCE / "dance_with_music.mp4", 3.0, 12.0, FPS), frames):
-        width = SIDE * frame.image.shape[1] // frame.image.shape[0]
+        width = HEIGHT * frame.image.shape[1] // frame.image.shape[0]
         image = np.full((SIDE, SIDE, 3), 90, np.uint8)
-        left = (SIDE - width) // 2
-        image[:, left : left + width] = cv2.resize(frame.image, (width, SIDE), interpolation=cv2.INTER_AREA)
+        left, top = (SIDE - width) // 2, (SIDE - HEIGHT) // 2
+        image[top : top + HEIGHT, left : left + width] = cv2.resize(frame.image, (width, HEIGHT), interpolation=cv2.INTER_AREA)
         found.append(image)
     return tuple(found)
 

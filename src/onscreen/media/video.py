@@ -25,6 +25,7 @@ PICTURE_OPTIONS = {"crf": "18", "threads": "1", "x264-params": "mbtree=0"}
 """x264's macroblock tree was seen to give other bytes for the same frames at widths of 320, 352 and 360."""
 _AAC_RATES_HZ = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 _Timed: TypeAlias = tuple[float, Any]  # seconds on the file's clock, av.VideoFrame
+_CODEC_DELAY_S = 2048 / 44100  # Windows Media files show the picture later by what their sound's encoder needs
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,9 @@ def constant_rate_frames(path: Path, start_s: float, end_s: float, fps: float) -
 def decoded_at_rate(path: Path, start_s: float, end_s: float, fps: float) -> Iterator[tuple[float, Decoded]]:
     """Yield (seconds from start_s, what is on screen then) at floor((end_s - start_s) * fps) times, i / fps each.
 
-    A picture that starts late by no more than one frame counts from the start, as players show it. Files of variable rate may
-    stand still for as long as they say; where packets are broken, the picture before them does not stand in for what they held.
+    A picture that starts late by no more than one frame, or than codecs make it, counts from the start, as players show it. Files of
+    variable rate may stand still for as long as they say; where packets are broken, the picture before them does not stand in for what
+    they held.
     Raises Rejected: no_frames, picture_starts_late, picture_has_gap, picture_ends_early (with the numbers).
     """
     count, wanted, broken_s = int((end_s - start_s) * fps + 1e-6), 0, list[float]()
@@ -77,7 +79,7 @@ def decoded_at_rate(path: Path, start_s: float, end_s: float, fps: float) -> Ite
             raise Rejected("no_frames", "no frame can be decoded between the two times", {"start_s": start_s, "end_s": end_s})
         interval_s = 1 / float(stream.average_rate or fps)
         late_s = first[0] - start_s
-        if late_s > max(interval_s, 1 / fps) + CLOCK_ERROR_S:
+        if late_s > max(interval_s, 1 / fps, _CODEC_DELAY_S) + CLOCK_ERROR_S:
             raise Rejected("picture_starts_late", "the picture starts after the clip", {"late_s": late_s})
         for (time_s, frame), (next_s, _) in pairwise(chain([first], frames, [(float("inf"), None)])):
             until_s = next_s if next_s < float("inf") else time_s + max(_duration(frame), interval_s) + interval_s
