@@ -88,7 +88,7 @@ function setUp(card) {
   }
 
   async function open() {
-    if (video) video.preload = "auto";
+    if (video) video.preload = "metadata"; // its first picture, no more
     if (canvas) {
       points = await unpack(canvas.dataset.points, frames, count);
       canvas.removeAttribute("data-points");
@@ -114,7 +114,6 @@ function setUp(card) {
     for (const track of card.querySelectorAll(".track")) {
       track.addEventListener("click", (event) => {
         const box = track.getBoundingClientRect();
-        video.preload = "auto";
         video.currentTime = Math.max(0, ((event.clientX - box.left) / box.width) * seconds);
       });
     }
