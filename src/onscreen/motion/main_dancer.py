@@ -185,11 +185,14 @@ def keep_main(points: np.ndarray, persons: Sequence[int]) -> np.ndarray:
 
     persons: Seen.person of each frame. A shot may begin with somebody who leaves before the dancer comes.
     """
-    followed = np.asarray(persons)
-    if not (followed >= 0).any():
-        return points
-    most = np.bincount(followed[followed >= 0]).argmax()
-    return np.where((followed == most)[:, None, None], points, 0).astype(np.float32)
+    followed = np.asarray(persons) == most_followed(persons)
+    return np.where(followed[:, None, None], points, 0).astype(np.float32)
+
+
+def most_followed(persons: Sequence[int]) -> int:
+    """Who was followed in most frames; -1 where nobody was seen."""
+    seen = [person for person in persons if person >= 0]
+    return int(np.bincount(seen).argmax()) if seen else -1
 
 
 def distinct(bodies: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -16,6 +16,7 @@ from onscreen.media.shots import shot_starts
 from onscreen.media.video import Decoded, decoded_at_rate
 from onscreen.motion.framing import Window, fit_window, suits, whole_window
 from onscreen.motion.keypoints import INDEX
+from onscreen.motion.main_dancer import keep_main, most_followed
 from onscreen.motion.poses import open_poses
 from onscreen.motion.seen import Seen
 from onscreen.stages.m2p_faces import FaceViews, View
@@ -63,7 +64,9 @@ class Take:
     several: int = 0
     body_frame: int = 0
     _surest: float = -1.0
+    _person: int = -1
     _points: list[np.ndarray] = field(default_factory=list)
+    _persons: list[int] = field(default_factory=list)
 
     @property
     def frames(self) -> int:
@@ -71,8 +74,8 @@ class Take:
 
     @property
     def points(self) -> np.ndarray:
-        """(T, 134, 3) float32, source px."""
-        return np.array(self._points)
+        """(T, 134, 3) float32, source px: of who was followed in most frames."""
+        return keep_main(np.array(self._points), self._persons)
 
     @property
     def body_image(self) -> np.ndarray:
@@ -81,17 +84,21 @@ class Take:
 
     @property
     def views(self) -> list[View]:
-        return self.faces.ranked()
+        dancer = most_followed(self._persons)
+        return [view for view in self.faces.ranked() if self._persons[view.frame] == dancer]
 
     def add(self, decoded: Decoded, seen: Seen) -> None:
         self.film.add(self.cropper(decoded))
         self.faces.add(self.frames, decoded.image, seen)
+        if seen.person not in (-1, self._person):
+            self._surest, self._person = -1.0, seen.person  # another person, the heavier one, is followed from here on
         sure = float(seen.points[LIMBS, 2].mean())
         if sure > self._surest:
             self._surest, self.body_frame, self.body = sure, self.frames, decoded
         self.people = max(self.people, seen.people)
         self.several += seen.people > 1
         self._points.append(seen.points)
+        self._persons.append(seen.person)
 
 
 def takes(shooting: Shooting, frames: int, folder: Path) -> Iterator[Take]:
