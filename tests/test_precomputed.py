@@ -132,7 +132,7 @@ def test_the_larger_of_two_people_is_followed_whatever_their_order_in_the_file(t
     assert {float(one.points[INDEX["nose"], 0]) for one in seen} == {10.0}
 
 
-def broken(values: list[float]) -> dict:
+def broken(values: list[float] | None) -> dict:
     return coco({0: [{"keypoints": values}]})
 
 
@@ -147,6 +147,8 @@ def broken(values: list[float]) -> dict:
         (coco({FRAMES: [{"keypoints": person()}]}), "keypoints_unreadable"),
         ({"annotations": []}, "keypoints_unreadable"),
         ([1, 2], "keypoints_unreadable"),
+        ({"images": [{"id": float("inf")}], "annotations": []}, "keypoints_unreadable"),
+        (broken(None), "keypoints_unreadable"),
         ({"images": [{"id": 1}, {"id": 1}], "annotations": []}, "keypoints_unreadable"),
     ],
 )
@@ -164,6 +166,8 @@ def test_no_file_no_json_and_a_folder_with_a_hole_are_named(tmp_path: Path, film
     for frame in (0, 2):
         put(folder / f"dance_{frame}_keypoints.json", {"people": []})
     assert code_of(folder, film) == "keypoints_wrong_count"
+    put(folder / "other_2_keypoints.json", {"people": []})
+    assert code_of(folder, film) == "keypoints_unreadable"
 
 
 def test_keypoints_are_found_beside_their_video(tmp_path: Path) -> None:

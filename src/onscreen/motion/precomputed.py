@@ -130,7 +130,7 @@ def _read_coco(path: Path) -> Keypoints:
         for person in data["annotations"]:
             frames[place[int(person["image_id"])]].append(_coco_person(person, path.name))
         sizes = {(int(image["width"]), int(image["height"])) for image in images if "width" in image and "height" in image}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise Rejected("keypoints_unreadable", f"{path.name} is not COCO-WholeBody: {type(error).__name__} {error}") from error
     if len(sizes) > 1 or len(place) != len(images):
         raise Rejected("keypoints_unreadable", f"{path.name}: its images are not the frames of one video")
@@ -148,9 +148,12 @@ def _coco_person(person: Mapping[str, Any], name: str) -> np.ndarray:
 
 
 def _read_openpose(folder: Path) -> Keypoints:
-    numbered = {int(match[1]): file for file in files_of(folder) if (match := _NAME.search(file.name))}
+    named = [(int(match[1]), file) for file in files_of(folder) if (match := _NAME.search(file.name))]
+    numbered = dict(named)
     if not numbered:
         raise Rejected("keypoints_missing", f"{folder.name} holds no file named *_<frame number>_keypoints.json")
+    if len(numbered) < len(named):
+        raise Rejected("keypoints_unreadable", f"{folder.name} holds several files of one frame number, as of several videos")
     first = min(numbered)
     if sorted(numbered) != list(range(first, first + len(numbered))):
         numbers = {"files": float(len(numbered)), "first": float(first), "last": float(max(numbered))}
@@ -205,5 +208,5 @@ def _somebody(people: Sequence[np.ndarray]) -> list[np.ndarray]:
 def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise Rejected("keypoints_unreadable", f"{path.name} cannot be read as JSON: {type(error).__name__}") from error
