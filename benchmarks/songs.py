@@ -83,7 +83,9 @@ def _others(tracks: dict[str, np.ndarray], speech: dict[str, np.ndarray]) -> Non
         same = [(one, two) for one, two in pairs if sounds[one][0] == sounds[two][0] and sounds[one][0] in tracks]
         different = [(one, two) for one, two in pairs if sounds[one][0] != sounds[two][0]]
         joined = [pair for pair in different if labels[pair[0]] == labels[pair[1]]]
-        print(f"\n{len(sounds)} sounds of {length_s:.0f} s, {spent_s:.2f} core-s: {len(joined)} of {len(different)} pairs of two recordings")
+        print(
+            f"\n{len(sounds)} sounds of {length_s:.0f} s, {spent_s:.2f} core-s: {len(joined)} of {len(different)} pairs of two recordings"
+        )
         for names in sorted({(sounds[one][0], sounds[two][0]) for one, two in joined}):
             print(f"  joined: {names}")
         for name in tracks:

@@ -30,7 +30,9 @@ _KEYS = {
     "minor": np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17]),
 }
 _TONES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-_KEY_MARGIN = 0.02
+_KEY_MARGIN = 0.02  # of two correlations
+PULSE_MIN_S = 5.0
+SPEECH_PULSE, SPEECH_SHARE = 0.25, 0.5  # between music and speech, benchmarks/tempo.py
 _TEMPI_BPM = np.geomspace(40.0, 240.0, 12)
 _TEMPOGRAM_S = 8.0
 _NOW = (("mfcc", 13), ("chroma", 12), ("spectral_contrast", 7), ("tonnetz", 6), ("tempo_bpm", 1))
@@ -52,6 +54,8 @@ class Music:
     key: as "A minor", over the sound that was read; None where two keys fit as well. key_strength: Pearson's correlation of the best
     key's profile, -1 to 1; None where no tone is heard.
     silent_s: seconds of the clip's own frames that lie in silence (silent_frames).
+    pulse: how clear the beat is, 0-1 (pulse_clarity); None of less than 5 s of sound. other_tempo_bpm: half or twice tempo_bpm,
+    whichever the onsets repeat with more; what a listener taps may be either.
     """
 
     features: np.ndarray
@@ -61,6 +65,8 @@ class Music:
     key: str | None
     key_strength: float | None
     silent_s: float
+    pulse: float | None
+    other_tempo_bpm: float
 
 
 @dataclass(frozen=True)
@@ -94,11 +100,13 @@ def measure(samples: np.ndarray, fps: int, first: int, count: int) -> Music:
     """Features of `count` video frames of a sound.
 
     samples: (N,) float32 mono at rate_hz(fps). Its sample 0 lies at a video frame; the clip starts `first` frames later.
-    Raises Rejected: silent, no_beat (fewer than two beats can be heard), short_audio (it ends before the last frame).
+    Raises Rejected: silent, sound_not_finite, no_beat (fewer than two beats can be heard), short_audio (it ends before the last frame).
     """
     frames = samples.size // HOP
     if first + count > frames:
         raise Rejected("short_audio", "the sound ends before the video", {"frames": frames - first, "wanted": count})
+    if not np.isfinite(samples).all():
+        raise Rejected("sound_not_finite", "the sound holds values that are no numbers", {"samples": int((~np.isfinite(samples)).sum())})
     if not np.abs(samples).max(initial=0) > 0:
         raise Rejected("silent", "the sound is digital silence", {"peak": 0.0})
     beats = find_beats(samples, fps)
@@ -111,7 +119,8 @@ def measure(samples: np.ndarray, fps: int, first: int, count: int) -> Music:
     times = beats.times_s - first / fps
     padded = int((wanted != inside).any(axis=1).sum())
     own = times[(times >= 0) & (times < count / fps)]
-    return Music(features, beats.tempo_bpm, own, padded, key, strength, float(silent.sum() / fps))
+    silent_s, pulse = float(silent.sum() / fps), pulse_clarity(beats)
+    return Music(features, beats.tempo_bpm, own, padded, key, strength, silent_s, pulse, other_tempo_bpm(beats))
 
 
 def find_key(chroma: np.ndarray) -> tuple[str | None, float | None]:
@@ -160,6 +169,37 @@ def find_beats(samples: np.ndarray, fps: int) -> Beats:
     times = np.asarray(found) * hop / rate
     interval = theilslopes(times, np.arange(len(times))).slope  # the tracker's first and last beat are often off
     return Beats(times, float(60 / interval), strength, rate / hop, np.asarray(peaks) * hop / rate)
+
+
+def pulse_clarity(beats: Beats) -> float | None:
+    """Largest autocorrelation of the onset strength at 0.25-2 s, 0-1 (Lartillot et al. 2008, "Multi-feature modeling of pulse
+    clarity"); None of less than 5 s.
+
+    Measured by benchmarks/tempo.py on excerpts of 5-20 s: music 0.28-0.89, people speaking 0.09-0.24 but where music plays too.
+    """
+    if len(beats.strength) < PULSE_MIN_S * beats.rate_hz:
+        return None
+    return float(_repetition(beats)[int(0.25 * beats.rate_hz) : int(2 * beats.rate_hz)].max())
+
+
+def is_speech(pulse: float | None, speech_share: float) -> bool:
+    """Whether a sound is speech without music: a weak pulse, and speech in more than half of it (0-1, by voices.speech)."""
+    return pulse is not None and pulse < SPEECH_PULSE and speech_share > SPEECH_SHARE
+
+
+def other_tempo_bpm(beats: Beats) -> float:
+    """Half or twice the tempo, whichever the onset strength repeats with more."""
+    repeats, lag = _repetition(beats), 60 * beats.rate_hz / beats.tempo_bpm
+    half, twice = (repeats[min(round(lag * factor), len(repeats) - 1)] for factor in (2, 0.5))
+    return beats.tempo_bpm * (0.5 if half >= twice else 2)
+
+
+def _repetition(beats: Beats) -> np.ndarray:
+    """Autocorrelation of the onset strength by lag; 1 at lag 0."""
+    import librosa
+
+    change = beats.strength - beats.strength.mean()
+    return np.asarray(librosa.autocorrelate(change) / max(float((change**2).sum()), _AMIN))
 
 
 def beat_phase(beats_s: np.ndarray, times_s: np.ndarray) -> np.ndarray:

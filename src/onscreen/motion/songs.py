@@ -16,7 +16,7 @@ _PEAKS_S = 30  # peaks a second at most, the highest above their surroundings
 _FAN_OUT = 8  # pairs a peak, the nearest in time
 _MAX_FRAMES, _MAX_BINS = 63, 127  # how far apart the peaks of a pair may lie
 _NEIGHBOURS = (1, 6)  # entries of one hash compared with each, by round; bounds the work where many clips share a song or a hash
-_PAIRS_AT_ONCE = 8_000_000
+_PAIRS_AT_ONCE = 2_000_000
 _FLOOR_DB = -80.0  # below the loudest: the floor of 16-bit silence holds no landmarks
 _CHANCE = 1e-9  # of a pair of different recordings to be joined: one of 20 sets of 10,000 sounds has such a pair
 # Votes by chance are Poisson's, were they independent. These two bring the 82,000 pairs of different recordings of benchmarks/songs.py,
@@ -102,7 +102,7 @@ def _joined(fingerprints: Sequence[np.ndarray]) -> np.ndarray:
     order = np.lexsort((sound, following, both[:, 0]))
     hashes, frame, sound = both[order, 0], both[order, 1], sound[order]
     lengths = np.array([one[:, 1].max() + 1 if len(one) else 0 for one in fingerprints], np.int64)
-    group, pairs = np.arange(len(sizes)), np.zeros((0, 2), np.int64)
+    group, pairs = np.arange(len(sizes), dtype=np.int32), np.zeros((0, 2), np.int64)
     for reach in _NEIGHBOURS:
         found = [_agreeing(*match, lengths) for match in _matches(hashes, frame, sound, group, reach)]
         pairs = np.concatenate([pairs, *found])
@@ -115,7 +115,7 @@ def _connected(pairs: np.ndarray, total: int) -> np.ndarray:
     from scipy.sparse.csgraph import connected_components
 
     graph = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), (total, total))
-    return np.asarray(connected_components(graph, directed=False)[1])
+    return np.asarray(connected_components(graph, directed=False)[1], np.int32)
 
 
 def _matches(
