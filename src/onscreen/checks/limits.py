@@ -35,7 +35,7 @@ NEARLY_EQUAL = 1e-4  # of a column's spread: rounding between two frames' own co
 # pose_annotations.json; lengths in bodies are shares of the dancer's scale (checks/movement.py). Measured on the dance with music and three
 # other dances, 144 frames each, points by MediaPipe (benchmarks/checks.py)
 TIME_S = 0.001  # a timestamp beside i / fps
-ROUNDED_PX = 0.5  # a point may lie this far outside the picture: coordinates are rounded
+ROUNDED_PX = 0.01  # a point may lie this far outside the picture: coordinates are rounded
 SEEN = 0.5  # confidence of a point that takes part in what is measured
 SURE = 0.8  # confidence of a point that has to be right (the guide)
 STANDS_STILL_PX = 0.5  # standard deviation of every point's place: a stuffed dancer; the stillest of the four has 9 px
@@ -66,19 +66,20 @@ SIDES_MARGIN = 0.3  # by which exchanging left and right may not improve that PC
 
 # Squashed pictures, by faces: how many times too broad the picture is, from two ratios of the face mesh (eyes to mouth, width to height of
 # the face), fitted on LFW10's photos squashed by known factors. Median of a video's frontal faces, 33 videos of 30 people
-# (benchmarks/checks.py): 0.77 to 1.06 as they are; made broader by 4:3 1.11 to 1.55 (32 of 33 found), by 16:9 1.60 to 2.18 (all); made
-# narrower by 3:4 0.57 to 0.83 (30 of 33), by 9:16 0.54 to 0.73 (all): the mesh leans to usual faces.
+# (benchmarks/checks.py): 0.77 to 1.08 as they are; made broader by 4:3 1.09 to 1.58 (9 of 10 found), by 16:9 1.56 to 2.18 (all); made
+# narrower by 3:4 0.57 to 0.80 (19 of 20 found), by 9:16 0.54 to 0.72 (all): the mesh leans to usual faces.
 FACE_FIT = (
     0.14,
     0.75,
     0.82,
 )  # log of the factor = first + second x log(eyes over eyes to mouth) + third x log(width over height)
-FACE_BROADER, FACE_NARROWER = 1.12, 0.75
+FACE_BROADER, FACE_NARROWER = 1.15, 0.75
 FRONTAL = 0.2  # nose tip beside the middle of the eyes, over the distance between them
+LEVEL = (0.4, 0.65)  # height of the nose tip between eyes and mouth: a face that looks up or down, as dancers do, seems broad
 FACE_PX = 12.0  # between the eyes
-FACES = 2  # frames with such a face, at least
+FACES = 3  # frames with such a face, at least
 SHOULDERS = (
-    1.05  # 90 % of the frames' shoulder width over that of the torsos: 0.7 at most in the dances, 1.2 made broader by 16:9
+    1.05  # 90 % of the frames' shoulder width over that of the torsos: 0.7 at most in the dances, 1.1 made broader by 16:9
 )
 BAR_LEVEL = 40  # grey level of the bars of a letterbox, at most: black is 0 to 16, codecs ring beside edges
 ASPECT = 0.02  # of a window's sides

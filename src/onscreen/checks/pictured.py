@@ -11,14 +11,14 @@ from onscreen.checks.finding import Finding, Status
 from onscreen.checks.poses import names_are_real
 from onscreen.checks.sample import Broken, SampleFolder
 from onscreen.checks.tools import Tools
-from onscreen.motion.keypoints import BODY, INDEX, assemble, from_coco_wholebody
+from onscreen.motion.keypoints import BODY, INDEX, from_coco_wholebody
 
 _MIRRORED = [INDEX[name.replace("left", "~").replace("right", "left").replace("~", "right")] for name in list(INDEX)[BODY]]
 
 
 def check_pictured(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
     """poses.picture: PCK@0.2 of the torso against the body found again in a few frames; poses.left_right: whose left is left."""
-    points, found = sample.points, bodies(sample, tools)
+    points, found = sample.points, tools.bodies(sample)
     if points.ndim != 3 or points.shape[1] != limits.POINTS or not np.isfinite(points).all():
         raise Broken("pose_annotations.json: frames are not 134 finite points")
     pairs = [(points[frame], body) for frame, body in found.items() if frame < len(points)]
@@ -39,12 +39,6 @@ def check_pictured(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
     )
     if names_are_real(sample):
         yield _left_right(sample, pairs, share)
-
-
-def bodies(sample: SampleFolder, tools: Tools) -> dict[int, np.ndarray]:
-    """frame -> (134, 3) of the body that is found again in it; frames without one are left out."""
-    found = {frame: tools.body(image) for frame, image in tools.film(sample).frames.items()}
-    return {frame: assemble(body) for frame, body in found.items() if body is not None}
 
 
 def _left_right(sample: SampleFolder, pairs: list[tuple[np.ndarray, np.ndarray]], share: float) -> Finding:

@@ -44,9 +44,9 @@ def check_values(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
     if points.ndim != 3 or not points.size:
         raise Broken("pose_annotations.json: frames without points")
     broken = int((~np.isfinite(points)).any(axis=2).sum())
-    x, y, confidence = np.nan_to_num(points, nan=0.0, posinf=0.0, neginf=0.0).transpose(2, 0, 1)
+    x, y, confidence = np.where(np.isfinite(points), points, 0).transpose(2, 0, 1)
     beyond = limits.ROUNDED_PX
-    outside = (x < -beyond) | (y < -beyond) | (x > film.probe.width - 1 + beyond) | (y > film.probe.height - 1 + beyond)
+    outside = (x < -beyond) | (y < -beyond) | (x > film.probe.width + beyond) | (y > film.probe.height + beyond)
     numbers = {
         "not_finite": float(broken),
         "outside": float((outside & (confidence > 0)).sum()),

@@ -10,8 +10,7 @@ import numpy as np
 from onscreen.checks import limits
 from onscreen.checks.finding import Finding
 from onscreen.checks.portrait import breadth, clear_faces, interocular_px
-from onscreen.checks.poses import names_are_real
-from onscreen.checks.sample import Broken, SampleFolder
+from onscreen.checks.sample import SampleFolder
 from onscreen.checks.tools import Tools
 from onscreen.faces.detectors import Detection
 from onscreen.motion.keypoints import INDEX
@@ -48,7 +47,7 @@ def check_proportions(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
         if _tells(face)
     ]
     if len(found) < limits.FACES:
-        yield _by_body(sample)
+        yield _by_body(sample, tools)
         return
     factor = float(np.median(found))
     numbers = {"broader": factor, "faces": float(len(found)), "most": limits.FACE_BROADER, "least": limits.FACE_NARROWER}
@@ -63,7 +62,7 @@ def check_proportions(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
 
 
 def too_broad(face: Detection) -> float:
-    """How many times too broad a frontal face is: 1 as people are, 0.75 to 1.12 of any of them. See limits.FACE_FIT."""
+    """How many times too broad a frontal face is: 1 as people are, 0.77 to 1.08 of any of them. See limits.FACE_FIT."""
     across = np.linalg.norm(face.mesh[_CHEEKS[0]] - face.mesh[_CHEEKS[1]])
     down = max(float(np.linalg.norm(face.mesh[_FOREHEAD] - face.mesh[_CHIN])), 1e-6)
     first, eyes, width = limits.FACE_FIT
@@ -73,16 +72,19 @@ def too_broad(face: Detection) -> float:
 def _tells(face: Detection) -> bool:
     """Whether it is large enough, and looks into the camera."""
     left, right, nose = face.landmarks[:3]
-    apart = interocular_px(face)
+    apart, middle, mouth = interocular_px(face), (left + right) / 2, face.landmarks[3:].mean(axis=0)
     if apart < limits.FACE_PX:
         return False
     along = (right - left) / apart
-    return bool(abs(np.dot(nose - (left + right) / 2, along)) <= limits.FRONTAL * apart)
+    down = np.array([-along[1], along[0]])
+    height = float(np.dot(nose - middle, down) / max(float(np.dot(mouth - middle, down)), 1e-6))
+    frontal = abs(np.dot(nose - middle, along)) <= limits.FRONTAL * apart
+    return bool(frontal and limits.LEVEL[0] <= height <= limits.LEVEL[1])
 
 
-def _by_body(sample: SampleFolder) -> Finding:
-    few = "fewer than two frontal faces that are large enough"
-    ratio = _shoulders(sample)
+def _by_body(sample: SampleFolder, tools: Tools) -> Finding:
+    few = f"fewer than {limits.FACES} frontal faces that are large enough"
+    ratio = _shoulders(tools.bodies(sample))
     if ratio is None:
         return Finding(sample.label, "video.proportions", "unproven", f"{few}, and no torso")
     numbers = {"shoulders_over_torso": ratio, "most": limits.SHOULDERS}
@@ -93,13 +95,11 @@ def _by_body(sample: SampleFolder) -> Finding:
     return Finding(sample.label, "video.proportions", "unproven", detail, numbers)
 
 
-def _shoulders(sample: SampleFolder) -> float | None:
-    try:
-        points, known = sample.points, names_are_real(sample)
-    except Broken:
+def _shoulders(bodies: Mapping[int, np.ndarray]) -> float | None:
+    """Shoulder width over the torso's length, of the bodies found again."""
+    if not bodies:
         return None
-    if not known or points.ndim != 3 or not np.isfinite(points).all():
-        return None
+    points = np.stack(list(bodies.values()))
     named = {name: points[:, INDEX[name]] for name in ("left_shoulder", "right_shoulder", "left_hip", "right_hip")}
     seen = np.all([point[:, 2] >= limits.SURE for point in named.values()], axis=0)
     if not seen.any():

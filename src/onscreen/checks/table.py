@@ -35,6 +35,8 @@ def print_findings(dataset: Path, findings: Sequence[Finding], json: Path | None
         rest = "all are in the JSON" if json is not None else "--json FILE writes all"
         screen.print(f"and {len(telling) - _LISTED} more; {rest}", highlight=False)
     screen.print(summary(by_sample), highlight=False, markup=False)
+    if failed := [finding for finding in by_sample.get("", ()) if finding.status == "fail"]:
+        screen.print(f"the set as a whole: {len(failed)} checks fail", highlight=False)
     return all(finding.status != "fail" for finding in findings)
 
 

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from onscreen import weights
 from onscreen.checks.film import Film, Heard, listen, watch
 from onscreen.checks.portrait import Portrait, read_portrait
@@ -15,6 +17,7 @@ from onscreen.checks.sample import SampleFolder
 from onscreen.faces import detectors, embedders
 from onscreen.faces.detectors import Detector
 from onscreen.faces.embedders import Embedder
+from onscreen.motion.keypoints import assemble
 from onscreen.motion.poses import BODY_WEIGHTS
 
 DETECTOR, EMBEDDER = "mediapipe", "Dlib"
@@ -41,6 +44,7 @@ class Tools:
         self._files, self._open = files, ExitStack()
         self._film: tuple[Path, Film] | None = None
         self._heard: tuple[Path, Heard] | None = None
+        self._bodies: tuple[Path, dict[int, np.ndarray]] | None = None
         self._portrait: tuple[Path, Portrait] | None = None
 
     @cached_property
@@ -75,6 +79,13 @@ class Tools:
         if self._film is None or self._film[0] != sample.folder:
             self._film = (sample.folder, watch(sample.folder / "video.mp4"))
         return self._film[1]
+
+    def bodies(self, sample: SampleFolder) -> dict[int, np.ndarray]:
+        """frame -> (134, 3) px of the body that is found again in it, of the frames that film keeps; those without one are left out."""
+        if self._bodies is None or self._bodies[0] != sample.folder:
+            found = {frame: self.body(image) for frame, image in self.film(sample).frames.items()}
+            self._bodies = (sample.folder, {frame: assemble(body) for frame, body in found.items() if body is not None})
+        return self._bodies[1]
 
     def heard(self, sample: SampleFolder) -> Heard:
         """The soundtrack of video.mp4. Raises Rejected where there is none."""
