@@ -245,7 +245,7 @@ def _folders(root: Path, split: str) -> list[Path]:
         raise InputError(
             f"{root / split} is no folder. {root} holds {', '.join(sides) or 'no folder'}; split is train or validation."
         )
-    return sorted(path for path in (root / split).iterdir() if path.is_dir())
+    return sorted(path for path in (root / split).iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def _entries(root: Path) -> dict[str, Mapping[str, Any]]:
@@ -268,9 +268,10 @@ def m2p_dataloader(
 ) -> DataLoader[dict[str, Any]]:
     """Batches of windows: tensors with a first axis more, video_id a list.
 
-    num_workers: processes that read ahead, started anew (spawn) and kept from epoch to epoch; a script that uses them needs
-    `if __name__ == "__main__":`. shuffle and drop_last (a last batch that is not full): as by default in training, not in
-    validation. The order is drawn by (seed, epoch): see M2PDataset.set_epoch.
+    A window takes 75 MB at the defaults (heatmaps 53, frames 19). num_workers: processes that read two batches ahead each, through
+    shared memory, started anew (spawn) and kept from epoch to epoch; a script that uses them needs `if __name__ == "__main__":`.
+    shuffle, drop_last (a last batch that is not full): by default yes in training, no in validation. The order is drawn by (seed,
+    epoch): see M2PDataset.set_epoch.
     Raises ConfigError when drop_last leaves no batch.
     """
     train = dataset.split == "train"
