@@ -32,8 +32,9 @@ _FEW_VALIDATION, _MANY_VALIDATION = 0.05, 0.5  # share of samples; the guide's o
 
 def check_dancers(samples: Sequence[SampleFolder], facts: Mapping[str, Facts]) -> Iterator[Finding]:
     """leaks.dancer: nobody dances on both sides, by metadata.json, by dlib on the reference pictures and by the embeddings' files."""
-    dlib, arcface = embeddings_of(samples, "face_embedding_dlib.npy", 128), embeddings_of(samples, "face_embedding.npy", 512)
     faces = {label: fact.face for label, fact in facts.items() if fact.face is not None}
+    arcface, pooled = embeddings_of(samples, "face_embedding.npy", 512), embeddings_of(samples, "face_embedding_dlib.npy", 128)
+    dlib = {label: vector for label, vector in pooled.items() if label in faces and 1 - vector @ faces[label] <= _MAYBE}
 
     def judge(one: SampleFolder, other: SampleFolder) -> tuple[Status, str, dict[str, float]] | None:
         if _said(one, "identity") is not None and _said(one, "identity") == _said(other, "identity"):
