@@ -15,7 +15,7 @@ from onscreen.media.video import constant_rate_frames
 from real_data import DATA
 
 DANCE = DATA / "dance"
-FPS, SIDE, HEIGHT, RATE_HZ = 24, 640, 440, 48000
+FPS, SIDE, HEIGHT, RATE_HZ = 24, 640, 360, 48000
 CODECS = {
     ".mp4": ("libx264", "aac"),
     ".mov": ("libx264", "aac"),
@@ -39,7 +39,7 @@ def small_dancer(frames: int) -> tuple[np.ndarray, ...]:
     return tuple(found)
 
 
-def dance_video(path: Path, song: str, start_s: float, seconds: float = 1.5, images: Sequence[np.ndarray] = ()) -> Path:
+def dance_video(path: Path, song: str, start_s: float, seconds: float = 1.2, images: Sequence[np.ndarray] = ()) -> Path:
     """A dance to a part of a track, in the container and codecs that its name's ending stands for."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pictures = images or small_dancer(round(seconds * FPS))
