@@ -115,3 +115,87 @@ def test_no_column_of_real_music_is_constant_or_the_same_as_another(track: Path)
     assert set(constant) <= set(range(*columns("tempo_bpm").indices(4800)))
     assert np.isfinite(features).all()
     assert len(np.unique(features, axis=1).T) == 4800
+
+
+def chord(pitches: list[float], seconds: float) -> np.ndarray:
+    time_s = np.arange(int(RATE * seconds)) / RATE
+    tones = [np.sin(2 * np.pi * pitch * k * time_s) / k for pitch in pitches for k in (1, 2, 3)]
+    return (0.05 * sum(tones) * np.exp(-time_s)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("tonic", "third", "key"), [(0, 4, "C major"), (9, 4, "A major"), (9, 3, "A minor"), (2, 3, "D minor")])
+def test_a_cadence_has_the_key_of_its_tonic(tonic: int, third: int, key: str) -> None:
+    def triad(root: int, middle: int) -> list[float]:
+        return [261.63 * 2 ** ((tonic + root + step) / 12) for step in (0, middle, 7)]
+
+    cadence = [triad(0, third), triad(5, third), triad(7, 4), triad(0, third)]  # I IV V I, i iv V i
+    sound = np.concatenate([chord(triad, 1.0) for triad in cadence * 2])
+    found = music.measure(sound, 24, 0, 192)
+    assert found.key == key
+    assert found.key_strength is not None
+    assert found.key_strength > 0.7
+
+
+def test_where_all_tones_or_none_are_heard_there_is_no_key() -> None:
+    assert music.find_key(np.ones(12)) == (None, None)
+    assert music.find_key(np.full(12, np.nan)) == (None, None)
+    whole_tones = np.tile([1.0, 0.0], 6)  # every second tone: six keys are as good
+    key, strength = music.find_key(whole_tones)
+    assert key is None
+    assert strength is not None
+
+
+def test_silence_inside_a_clip_is_counted_in_its_own_frames_and_rests_are_not() -> None:
+    sound = clicks(120, 10) + 0.001 * np.sin(2 * np.pi * 1000 * np.arange(RATE * 10) / RATE).astype(np.float32)
+    assert music.measure(sound, 24, 24, 192).silent_s == 0
+    sound[: 2 * RATE] = 0
+    sound[5 * RATE : int(6.5 * RATE)] = 0
+    found = music.measure(sound, 24, 24, 192)  # seconds 1 to 9: one of the first two, and the pause of 1.5
+    assert found.silent_s == pytest.approx(2.5, abs=0.2)
+    sound[int(8 * RATE) : int(8.2 * RATE)] = 0
+    assert music.measure(sound, 24, 24, 192).silent_s == found.silent_s
+
+
+def test_a_steady_click_has_a_clear_pulse_and_noise_has_none() -> None:
+    noise = (0.1 * np.random.default_rng(0).standard_normal(RATE * 8)).astype(np.float32)
+    steady = music.find_beats(clicks(120, 8), 24)
+    pulse = music.pulse_clarity(steady)
+    assert pulse is not None
+    assert pulse > 0.7
+    assert music.other_tempo_bpm(steady) == pytest.approx(60, abs=1)
+    weak = music.pulse_clarity(music.find_beats(noise, 24))
+    assert weak is not None
+    assert music.is_speech(weak, 0.9)
+    assert not music.is_speech(weak, 0.1)
+    assert not music.is_speech(pulse, 0.9)
+    assert music.pulse_clarity(music.find_beats(clicks(120, 4), 24)) is None
+
+
+def test_samples_that_are_no_numbers_are_named() -> None:
+    sound = clicks(120, 3)
+    sound[100] = np.nan
+    with pytest.raises(Rejected, match="sound_not_finite"):
+        music.measure(sound, 24, 0, 72)
+
+
+def outcome(sound: np.ndarray, frames: int) -> str:
+    """Why a sound is refused; finite where its features are."""
+    try:
+        features = music.measure(sound, 24, 0, frames).features
+    except Rejected as reject:
+        return reject.code
+    return "finite" if np.isfinite(features).all() else "not finite"
+
+
+@pytest.mark.parametrize("seconds", [1.0, 2.0])
+def test_a_short_clipped_sound_is_measured_or_refused_for_a_reason(seconds: float) -> None:
+    sound = np.clip(clicks(180, seconds, 0.1) * 20, -1, 1)
+    assert outcome(sound, int(seconds * 24)) in ("finite", "no_beat")
+
+
+@pytest.mark.parametrize("kind", ["tone", "noise", "impulse", "step"])
+def test_sounds_that_are_no_music_give_finite_numbers_or_a_reason(kind: str) -> None:
+    time_s = np.arange(RATE * 4) / RATE
+    sounds = {"tone": 0.5 * np.sin(2 * np.pi * 440 * time_s), "noise": np.random.default_rng(0).uniform(-1, 1, len(time_s))}
+    sounds |= {"impulse": (np.arange(len(time_s)) == 50000).astype(float), "step": np.full(len(time_s), 0.5)}
+    assert outcome(sounds[kind].astype(np.float32), 96) in ("finite", "no_beat", "silent")

@@ -58,10 +58,10 @@ def beat_alignment(points: np.ndarray, beats_s: np.ndarray, fps: float) -> Align
     if len(beats_s) < _MIN_BEATS:
         return NotMeasured(f"{len(beats_s)} music beats, {_MIN_BEATS} are needed")
     seen = points[:, JOINTS, 2] > 0
-    followed = seen.mean(axis=0) >= _SEEN_SHARE if len(points) else np.zeros(len(JOINTS), bool)
+    followed = seen.sum(axis=0) >= max(1, _SEEN_SHARE * len(points))
     if followed.sum() < _MIN_JOINTS:
         return NotMeasured(f"{followed.sum()} joints are seen in {_SEEN_SHARE:.0%} of the frames, {_MIN_JOINTS} are needed")
-    speeds = _speeds(points[:, JOINTS, :2][:, followed].astype(np.float64), seen[:, followed].all(axis=1))
+    speeds = _speeds(points[:, JOINTS, :2][:, followed].astype(np.float64), np.asarray(seen[:, followed].all(axis=1)))
     dance_beats_s = _minima(speeds, fps)
     if len(dance_beats_s) < _MIN_BEATS:
         return NotMeasured(f"{len(dance_beats_s)} dance beats, {_MIN_BEATS} are needed")
@@ -80,15 +80,18 @@ def _speeds(places: np.ndarray, seen: np.ndarray) -> np.ndarray:
 
 def _minima(speeds: np.ndarray, fps: float) -> np.ndarray:
     """Seconds of the local minima. Speed i lies between frames i and i + 1."""
-    from scipy.ndimage import gaussian_filter1d
-    from scipy.signal import argrelmin
+    from scipy.ndimage import gaussian_filter1d, minimum_filter1d
+    from scipy.signal import find_peaks
 
-    order, found = max(1, round(ORDER_S * fps)), list[np.ndarray]()
+    order, found = max(1, round(ORDER_S * fps)), [np.zeros(0)]
     for start, stop in _runs(np.isfinite(speeds)):
         smooth = gaussian_filter1d(speeds[start:stop], _SMOOTHING_S * fps, mode="nearest")
-        minima = argrelmin(smooth, order=order)[0]
-        found.append(start + minima[(minima >= order) & (minima < stop - start - order)])
-    return (np.concatenate([np.zeros(0), *found]) + 0.5) / fps
+        minima, edges = find_peaks(-smooth, plateau_size=1)  # two frames may be as slow
+        inside = (minima >= order) & (minima < stop - start - order)
+        lowest = smooth[minima] <= minimum_filter1d(smooth, 2 * order + 1)[minima]
+        middle = (edges["left_edges"] + edges["right_edges"]) / 2
+        found.append(start + middle[inside & lowest])
+    return np.asarray((np.concatenate(found) + 0.5) / fps)
 
 
 def _runs(mask: np.ndarray) -> list[tuple[int, int]]:

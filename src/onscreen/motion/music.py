@@ -30,7 +30,7 @@ _KEYS = {
     "minor": np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17]),
 }
 _TONES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-_KEY_MARGIN = 0.02  # of two correlations
+_KEY_MARGIN = 0.01  # of two correlations; plain cadences, which settle their key, have 0.015 to 0.15
 PULSE_MIN_S = 5.0
 SPEECH_PULSE, SPEECH_SHARE = 0.25, 0.5  # between music and speech, benchmarks/tempo.py
 _TEMPI_BPM = np.geomspace(40.0, 240.0, 12)
@@ -106,7 +106,9 @@ def measure(samples: np.ndarray, fps: int, first: int, count: int) -> Music:
     if first + count > frames:
         raise Rejected("short_audio", "the sound ends before the video", {"frames": frames - first, "wanted": count})
     if not np.isfinite(samples).all():
-        raise Rejected("sound_not_finite", "the sound holds values that are no numbers", {"samples": int((~np.isfinite(samples)).sum())})
+        raise Rejected(
+            "sound_not_finite", "the sound holds values that are no numbers", {"samples": int((~np.isfinite(samples)).sum())}
+        )
     if not np.abs(samples).max(initial=0) > 0:
         raise Rejected("silent", "the sound is digital silence", {"peak": 0.0})
     beats = find_beats(samples, fps)

@@ -120,7 +120,7 @@ def _connected(pairs: np.ndarray, total: int) -> np.ndarray:
 
 def _matches(
     hashes: np.ndarray, frame: np.ndarray, sound: np.ndarray, group: np.ndarray, reach: int
-) -> Iterator[tuple[np.ndarray, ...]]:
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
     """Equal hashes of two sounds a < b of two groups: (a, b, offset, frame in a), all those of some a at a time."""
     of, shifts = group[sound], range(1, reach + 1)
 
@@ -137,7 +137,8 @@ def _matches(
             mine = sound[here] % parts == part
             here, there = here[mine], there[mine]
             matches.append((sound[here], sound[there], frame[there] - frame[here], frame[here]))
-        yield tuple(np.concatenate(columns) for columns in zip(*matches, strict=True))
+        a, b, offset, anchor = (np.concatenate(columns) for columns in zip(*matches, strict=True))
+        yield a, b, offset, anchor
 
 
 def _agreeing(a: np.ndarray, b: np.ndarray, offset: np.ndarray, anchor: np.ndarray, lengths: np.ndarray) -> np.ndarray:
