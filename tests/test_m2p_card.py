@@ -29,7 +29,7 @@ def test_files_alone_tell_length_points_sound_and_alignment(good: Path) -> None:
     assert (found.video, found.reference, found.missing) == ("train/a/video.mp4", "train/a/reference_image.jpg", [])
     assert (found.seconds, found.frames, found.fps, found.poses, found.keypoints) == (1.0, FRAMES, 24.0, FRAMES, 134)
     numbers = dict(found.numbers)
-    assert numbers["Frames that show"] == "whole body 100%, face 0%, left hand 0%, right hand 0%"
+    assert numbers["Frames that show"] == "all limbs 100%, face 0%, left hand 0%, right hand 0%"
     assert numbers["Sound"].startswith("44100 Hz, 2 channels, peak -")
     assert "measured for this page" in numbers["Beats"] or numbers["Beats"].startswith("none: ")
     assert numbers["Dancer"] == "not stated"
@@ -41,7 +41,10 @@ def test_what_metadata_says_is_shown_as_its_word_and_the_alignment_is_measured_w
     entry = {
         **{"music": {"beats_s": BEATS_S, "tempo_bpm": 240.0, "key": "A minor", "key_strength": 0.75}},
         **{"identity": "id_1", "identity_known_by": "face", "song": "song_2", "source": "x.mp4", "start_s": 3.5},
-        **{"warnings": [{"code": "short", "detail": "below 3 s"}, "odd"], "labels": {"genre": "waltz", "artist": ""}},
+        **{
+            "warnings": [{"code": "short", "detail": "below 3 s", "numbers": {"found": 1.0}}, "odd"],
+            "labels": {"genre": "waltz", "artist": ""},
+        },
         **{"missing": ["face_embedding"], "backends": {"pose": "mediapipe 1"}, "smoothed": False},
     }
     found = card(good, entry, {"music": {"layout_version": 1}})
@@ -52,7 +55,7 @@ def test_what_metadata_says_is_shown_as_its_word_and_the_alignment_is_measured_w
     assert numbers["Beat alignment"].startswith("not measured: ") or "sigma 0.05 s" in numbers["Beat alignment"]
     assert (numbers["Dancer"], numbers["Song"]) == ("id_1, known by face", "song_2")
     assert (numbers["Cut from"], numbers["Not there"]) == ("x.mp4, from 3.5 s", "face_embedding")
-    assert found.warnings == ["short: below 3 s", "odd"]
+    assert found.warnings == ["short: below 3 s (found 1)", "odd"]
     assert found.labels == [("genre", "waltz")]
     assert ("backends: pose", "mediapipe 1") in found.rest
     assert ("smoothed", "no") in found.rest

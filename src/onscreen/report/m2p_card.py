@@ -119,7 +119,7 @@ def _points(card: Card, sample: SampleFolder) -> np.ndarray | None:
 
 def _shares(points: np.ndarray) -> str:
     seen = points[..., 2] > 0
-    shares = [("whole body", seen[:, _LIMBS].all(axis=1)), *((name, seen[:, part].any(axis=1)) for name, part in _PARTS)]
+    shares = [("all limbs", seen[:, _LIMBS].all(axis=1)), *((name, seen[:, part].any(axis=1)) for name, part in _PARTS)]
     return ", ".join(f"{name} {share.mean():.0%}" for name, share in shares)
 
 
@@ -209,7 +209,8 @@ def _claims(card: Card, entry: Mapping[str, Any]) -> None:
     for warning in warnings if isinstance(warnings, list) else []:
         told = _mapping(warning)
         words = [_text(told[name]) for name in ("code", "detail") if name in told]
-        card.warnings.append(": ".join(words) or _text(warning))
+        numbers = ", ".join(f"{name} {_text(value)}" for name, value in _mapping(told.get("numbers")).items())
+        card.warnings.append((": ".join(words) or _text(warning)) + (f" ({numbers})" if numbers else ""))
     card.numbers += list(_whose(entry))
     card.labels = [
         (_text(name), _text(value)) for name, value in _mapping(entry.get("labels")).items() if value not in (None, "")
