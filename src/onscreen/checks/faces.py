@@ -21,12 +21,12 @@ from onscreen.faces.thresholds import PUBLISHED, auto_threshold
 ARCFACE, DLIB = "face_embedding.npy", "face_embedding_dlib.npy"
 _ANOTHER_CLEAR = 0.6  # of the largest face's width: a second face so large may be meant as well
 _SLIGHTLY_TURNED_DEG = 35.0  # "frontal or slightly turned" (the guide); head_pose is good to 10 degrees
-_LIGHT = (0.2, 0.85)  # mean grey of the face, 0-1; 0.27 to 0.72 in 98 of 100 photos of LFW10 and johns
-_UNEVEN = 0.5  # difference of the face's halves over their mean; 0.02 to 0.4 there
-_BLURRED = 10.0  # variance of the Laplacian of a face of 112 px; above 20 there
+_LIGHT = (0.2, 0.85)  # mean grey of the face, 0-1; 0.23 to 0.67 in 114 photos of LFW10 and johns
+_UNEVEN = 0.5  # difference of the face's halves over their mean; 0.50 at most in 99 of 100 of those photos
+_BLURRED = 15.0  # variance of the Laplacian of a face of 112 px; 20 at least there
 _L2_ERROR = 1e-3
 _ZEROS = 0.05  # share of exact zeros: a network's output has none
-_OTHER_MODEL = (
+_OTHER_MODEL = 0.8  # cosine distance far above what is published for one person (0.55 to 0.68); of unrelated vectors about 1
     0.8  # cosine distance of ArcFace vectors from which two faces are two people for certain; one person's stay below 0.55
 )
 _SAME_FACE = auto_threshold("Dlib", 5)
