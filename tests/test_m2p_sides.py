@@ -182,7 +182,7 @@ DANCES = st.lists(
 
 @settings(deadline=None, max_examples=60)
 @given(DANCES, st.lists(st.integers(1, 6), min_size=1, max_size=6), st.sampled_from(["hash", 0.5, 0.8]), st.randoms())
-def test_nothing_stands_on_two_sides_and_frozen_dances_stay_however_a_set_grows(made, steps, fill, random) -> None:  # type: ignore[no-untyped-def]
+def test_nothing_stands_on_two_sides_and_frozen_dances_stay_however_a_set_grows(made, steps, fill, random) -> None:
     """Dances in any order come in batches and are frozen; some dancers are people of data/splits, on sides by chance."""
     dances = [
         replace(dance(f"d{number}", person, song, f"{source:x}"), start_s=float(number))
@@ -306,10 +306,8 @@ def test_labels_of_dances_need_no_identity_and_empty_cells_are_none(tmp_path: Pa
         read_dance_labels(path)
 
 
-def test_freezing_remembers_dances_too_and_without_any_says_nothing_of_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from onscreen.cli import freeze, show  # noqa: F401
+def test_the_command_freezes_dances_too_once_there_are_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from onscreen.cli import freeze
     from onscreen.config import Params
     from onscreen.records import Identity
     from onscreen.store import write_json, write_table
