@@ -3,8 +3,7 @@
 Of one sample alone a vector of 512 cannot be proven without ArcFace's weights. Of a set it can be disproven. dlib's embedder, which is
 always here, says which reference pictures show one person. ArcFace vectors of one person have a cosine of 0.32 and more by the
 threshold that DeepFace publishes; random vectors of 512 values have 0 with a standard deviation of 0.044, and reach 0.2 in 3 of
-1,000,000 pairs. So two samples of one person are enough;
-a set in which nobody is seen twice proves nothing, whatever its size.
+1,000,000 pairs. So two samples of one person are enough; a set in which nobody is seen twice proves nothing, whatever its size.
 """
 
 from __future__ import annotations

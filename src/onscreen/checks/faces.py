@@ -27,8 +27,6 @@ _BLURRED = 15.0  # variance of the Laplacian of a face of 112 px; 20 at least th
 _L2_ERROR = 1e-3
 _ZEROS = 0.05  # share of exact zeros: a network's output has none
 _OTHER_MODEL = 0.8  # cosine distance far above what is published for one person (0.55 to 0.68); of unrelated vectors about 1
-    0.8  # cosine distance of ArcFace vectors from which two faces are two people for certain; one person's stay below 0.55
-)
 _SAME_FACE = auto_threshold("Dlib", 5)
 """Two pictures of one dancer, and their mean, are nearer than this to each other; no two people of LFW10 and johns are."""
 _ANOTHER_FACE = auto_threshold("Dlib", 1)
