@@ -32,6 +32,8 @@ _LOWER = 0.45  # x the face's box: how far below the face's middle that picture'
 _CANDIDATE_PX = 112
 _HALF_SHARPNESS = 85.0  # as in faces/quality.py
 _NOSE, _JAW = 30, (0, 16)  # of the 68 points
+_EYES = (36, 42)  # the first of six points around each, from one corner to the other and back
+_OPEN = 0.25  # height by width of an eye
 JPEG_QUALITY = 95
 
 
@@ -58,8 +60,8 @@ class _Candidate:
 class FaceViews:
     """Takes frames in their order, and keeps the best views of the face, one of a second each.
 
-    Only the best-looking candidate of a second is measured: by the face's score, size, sharpness, and how far the nose is from both
-    sides of the face.
+    Only the best-looking candidate of a second is measured: by the face's score, size and sharpness, open eyes, and how far the nose is
+    from both sides of the face.
     """
 
     mesh: FaceMesh
@@ -107,7 +109,14 @@ def _rank(image: np.ndarray, box: tuple[float, float, float, float], score: floa
     sharpness = float(cv2.Laplacian(grey, cv2.CV_64F).var())
     sides = [float(np.hypot(*(points[_NOSE] - points[jaw])[:2])) for jaw in _JAW]
     size = min(1.0, max(width, height) / (2 * _CANDIDATE_PX))
-    return score * size * sharpness / (sharpness + _HALF_SHARPNESS) * min(sides) / max(max(sides), 1e-6)
+    eyes = min(1.0, float(np.mean([_openness(points[first : first + 6, :2]) for first in _EYES])) / _OPEN)
+    return score * size * sharpness / (sharpness + _HALF_SHARPNESS) * min(sides) / max(max(sides), 1e-6) * eyes
+
+
+def _openness(eye: np.ndarray) -> float:
+    """Height by width of (6, 2) points around an eye."""
+    heights = np.linalg.norm(eye[[1, 2]] - eye[[5, 4]], axis=1)
+    return float(heights.mean() / max(np.linalg.norm(eye[0] - eye[3]), 1e-6))
 
 
 def _region(image: np.ndarray, box: tuple[float, float, float, float]) -> tuple[np.ndarray, tuple[float, float, float, float]]:
