@@ -42,7 +42,8 @@ def follow(features: np.ndarray, samples: np.ndarray, rate_hz: int, rows_hz: flo
     reach = max(1, min(round(max_lag_s * rows_hz), len(features) // 2))
     best = [_agreement(features, said, lag) for lag in range(-reach, reach + 1)]
     scores = np.array([np.sort(one)[-_BEST:].mean() for one in best])
-    top = int(scores.argmax())
+    overlap = 1 - np.abs(np.arange(-reach, reach + 1)) / len(features)  # few rows agree sooner by chance
+    top = int((scores * overlap).argmax())
     lag = -(top - reach + _between(scores, top)) / rows_hz
     return Following(float(lag), float(scores[top]), float(np.median(scores)), int((best[top] >= FOLLOWS).sum()))
 
@@ -84,4 +85,4 @@ def _between(values: np.ndarray, best: int) -> float:
         return 0.0
     before, top, after = values[best - 1 : best + 2]
     bend = before - 2 * top + after
-    return float((before - after) / (2 * bend)) if bend < 0 else 0.0
+    return float(np.clip((before - after) / (2 * bend), -0.5, 0.5)) if bend < 0 else 0.0

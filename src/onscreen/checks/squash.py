@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from onscreen.checks import limits
-from onscreen.checks.finding import Finding
+from onscreen.checks.finding import Finding, Status
 from onscreen.checks.portrait import breadth, clear_faces, interocular_px
 from onscreen.checks.sample import SampleFolder
 from onscreen.checks.tools import Tools
@@ -44,7 +44,7 @@ def check_proportions(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
         too_broad(face)
         for image in tools.film(sample).frames.values()
         for face in clear_faces(image, tools.faces)[:1]
-        if _tells(face)
+        if looks_level(face)
     ]
     if len(found) < limits.FACES:
         yield _by_body(sample, tools)
@@ -69,7 +69,7 @@ def too_broad(face: Detection) -> float:
     return float(np.exp(first + eyes * np.log(max(breadth(face), 1e-6)) + width * np.log(max(float(across) / down, 1e-6))))
 
 
-def _tells(face: Detection) -> bool:
+def looks_level(face: Detection) -> bool:
     """Whether it is large enough, and looks into the camera."""
     left, right, nose = face.landmarks[:3]
     apart, middle, mouth = interocular_px(face), (left + right) / 2, face.landmarks[3:].mean(axis=0)
@@ -87,12 +87,13 @@ def _by_body(sample: SampleFolder, tools: Tools) -> Finding:
     ratio = _shoulders(tools.bodies(sample))
     if ratio is None:
         return Finding(sample.label, "video.proportions", "unproven", f"{few}, and no torso")
-    numbers = {"shoulders_over_torso": ratio, "most": limits.SHOULDERS}
-    if ratio > limits.SHOULDERS:
-        detail = f"squashed: shoulders are {ratio:.2f} times as broad as torsos are long"
-        return Finding(sample.label, "video.proportions", "fail", detail, numbers)
-    detail = f"{few}; shoulders {ratio:.2f} times as broad as torsos are long, which a body's may be"
-    return Finding(sample.label, "video.proportions", "unproven", detail, numbers)
+    warn, fail = limits.SHOULDERS
+    numbers = {"shoulders_over_torso": ratio, "most": fail}
+    told = f"shoulders are {ratio:.2f} times as broad as torsos are long"
+    if ratio > warn:
+        status: Status = "fail" if ratio > fail else "warn"
+        return Finding(sample.label, "video.proportions", status, f"squashed, it seems: {told}", numbers)
+    return Finding(sample.label, "video.proportions", "unproven", f"{few}; {told}, which a body's may be", numbers)
 
 
 def _shoulders(bodies: Mapping[int, np.ndarray]) -> float | None:

@@ -26,10 +26,10 @@ def check_decodes(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
         "packets": float(film.probe.n_frames),
         "broken": float(len(film.probe.broken_s)),
     }
-    whole = len(film.times_s) == film.probe.n_frames > 0 and not film.probe.broken_s and not film.probe.truncated
-    detail = f"{len(film.times_s)} of {film.probe.n_frames} frames decode" + (
-        ", the file breaks off" if film.probe.truncated else ""
-    )
+    missing_s = max(0.0, (film.probe.declared_duration_s or 0.0) - film.probe.duration_s)
+    whole = len(film.times_s) == film.probe.n_frames > 0 and not film.probe.broken_s and missing_s <= 1 / fps_of(sample)
+    detail = f"{len(film.times_s)} of {film.probe.n_frames} frames decode"
+    detail += f"; the file breaks off, {missing_s:.2f} s before its end" if missing_s > 1 / fps_of(sample) else ""
     yield Finding(sample.label, "video.decodes", "pass" if whole else "fail", detail, numbers)
 
 
