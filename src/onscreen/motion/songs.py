@@ -2,6 +2,8 @@
 
 Peaks of the spectrogram survive noise, levels and codecs. A pair of peaks near each other is a hash (both frequencies and the time
 between them); two sounds of one recording share hashes at one time offset. Rates and the peak pairs' reach follow audfprint (Ellis).
+Excerpts of one song that share no moment are joined only where the song repeats itself exactly, as loops do; so are two songs built
+on one drum loop. A cover, or a copy played 1% faster, is another recording.
 """
 
 from __future__ import annotations
