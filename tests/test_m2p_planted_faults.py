@@ -12,10 +12,14 @@ import m2p_faults as faults
 from m2p_cases import clean_dataset, needs_dances
 from onscreen.checks import run
 from onscreen.checks.embeddings import check_embeddings
+from onscreen.checks.faces import check_arcface
 from onscreen.checks.facts import Facts, measure_facts
 from onscreen.checks.finding import Finding
 from onscreen.checks.sample import SampleFolder, read_samples
 from onscreen.checks.tools import Tools, model_files
+from onscreen.faces.alignment import aligned_crop
+from onscreen.faces.detectors import Detection
+from onscreen.faces.embedders import embed
 
 pytestmark = needs_dances
 
@@ -235,6 +239,38 @@ def test_of_dancers_who_are_seen_once_a_vector_is_not_proven(tmp_path: Path) -> 
     root = faults.copy_of(clean_dataset(), tmp_path / "dataset")
     [found] = with_vectors(root, {UPPER: faults.random_unit(512, 1), OTHER: faults.random_unit(512, 2)})
     assert (found.sample, found.status) == ("", "unproven")
+
+
+class Projection:
+    """A stand-in for ArcFace: 512 fixed directions of a small picture of the face."""
+
+    dim = 512
+
+    def preprocess(self, image: np.ndarray, face: Detection) -> np.ndarray:
+        return aligned_crop(image, face, 16, 0.2).ravel() / 255 - 0.5
+
+    def infer(self, chip: np.ndarray) -> np.ndarray:
+        return np.random.default_rng(0).normal(size=(512, chip.size)) @ chip  # the same directions each time
+
+    def postprocess(self, raw: np.ndarray) -> np.ndarray:
+        return faults.unit(raw)
+
+
+def test_where_arcfaces_weights_are_here_one_vector_is_measured_again(tmp_path: Path) -> None:
+    root = faults.copy_of(clean_dataset(), tmp_path / "dataset")
+    sample = next(sample for sample in read_samples(root) if sample.label == OTHER)
+    with_weights = Tools(model_files())
+    with_weights.__dict__["arcface"] = {"ArcFace": Projection()}
+    portrait = with_weights.portrait(sample)
+    said = dict[str, str]()
+    for name, vector in {
+        "own": embed(Projection(), portrait.image, portrait.faces[0]),
+        "random": faults.random_unit(512),
+    }.items():
+        faults.save(sample.folder / "face_embedding.npy", vector)
+        said[name] = {finding.check: finding.status for finding in check_arcface(sample, with_weights)}["face_embedding.measured"]
+    with_weights.close()
+    assert said == {"own": "pass", "random": "fail"}
 
 
 def test_what_the_guides_script_writes_fails_by_name(tmp_path: Path, found_of: dict[str, bool]) -> None:
