@@ -20,7 +20,7 @@ from onscreen.media.video import constant_rate_frames, write_video
 from onscreen.records import Clip, Face, Reject, SplitRow
 from onscreen.stages import m2p
 from onscreen.stages.m2p_clip import DanceClip, measure_dance
-from onscreen.stages.m2p_parts import join_parts, part_of
+from onscreen.stages.m2p_parts import join_parts, part_of, parts_of
 from onscreen.stages.m2p_records import Sample
 from onscreen.stages.m2p_sides import People
 from onscreen.store import read_json, read_table, write_table
@@ -62,11 +62,11 @@ def test_a_clip_that_cannot_be_a_dance_with_music_is_rejected_before_anything_is
         assert (found[0].scope, found[0].stage, found[0].item) == ("dance", "m2p", "vid_1")
 
 
-def seen(legs: float, limbs: float, frames: int = 8, share: float = 1.0) -> Item:
+def seen(legs: float, limbs: float, frames: int = 8, share: float = 1.0, pulse: float | None = 0.1) -> Item:
     """A body of those confidences in that share of the frames, and nothing in the others."""
     there = (np.arange(frames) < share * frames)[:, None].astype(np.float32)
     arrays = {"legs": legs * there * np.ones((1, 6), np.float32), "limbs": limbs * there * np.ones((1, 12), np.float32)}
-    return Item({"frames": frames}, arrays)
+    return Item({"frames": frames, "pulse": pulse}, arrays)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,6 @@ def seen(legs: float, limbs: float, frames: int = 8, share: float = 1.0) -> Item
     [
         (seen(0.9, 0.95), "kept"),
         (seen(0.9, 0.95, share=0.125), "kept"),
-        (seen(0.0, 0.82), "no_whole_body"),
         (seen(0.9, 0.7), "no_whole_body"),
         (seen(0, 0), "no_whole_body"),
         (Rejected("no_frames", "none"), "no_frames"),
@@ -84,9 +83,34 @@ def test_a_look_keeps_clips_with_a_whole_body_in_any_frame(item: Item | Rejected
     assert codes(m2p.look(M2p(), [(GOOD, item)])) == [code]
 
 
-def test_one_knee_out_of_the_picture_is_no_whole_body() -> None:
-    item = seen(0.9, 0.95)
+def speaking(share: float) -> Clip:
+    return replace(GOOD, speech_start_s=(0.0,), speech_end_s=(share * GOOD.end_s,))
+
+
+def no_legs(item: Item) -> Item:
+    """The same with one knee out of the picture."""
     item.arrays["legs"][:, 1] = 0
+    return item
+
+
+@pytest.mark.parametrize(
+    ("spoken", "pulse", "code"),
+    [
+        *((0.9, 0.1, "upper_body_and_speech"), (0.9, 0.6, "kept"), (0.3, 0.1, "kept")),
+        *((0.9, None, "upper_body_and_speech"), (0.3, None, "kept")),
+    ],
+)
+def test_who_is_seen_without_legs_dances_unless_the_sound_is_speech(spoken: float, pulse: float | None, code: str) -> None:
+    found = list(m2p.look(M2p(), [(speaking(spoken), no_legs(seen(0.9, 0.95, pulse=pulse)))]))
+    assert codes(found) == [code]
+    if isinstance(found[0], Reject):
+        assert found[0].numbers["speech_share"] == pytest.approx(spoken)
+    assert codes(m2p.look(M2p(), [(speaking(spoken), seen(0.9, 0.95, pulse=pulse))])) == ["kept"]  # with legs, whatever is heard
+
+
+def test_shoulders_alone_are_no_dancer() -> None:
+    item = no_legs(seen(0.9, 0.95))
+    item.arrays["limbs"][:, [1, 7]] = 0  # elbows
     assert codes(m2p.look(M2p(), [(GOOD, item)])) == ["no_whole_body"]
 
 
@@ -97,7 +121,7 @@ def dance(share: float = 1.0, frames: int = 48, views: int = 1, embedding: np.nd
     view = {"score": 0.9, "interocular_px": 60.0}
     found = [{"frame": 10 + index, **view} for index in range(views)]
     item.arrays["song"] = np.empty((0, 2), np.int32)
-    meta = {"frames": frames, "body_frame": 7, "views": found, "shot": 0, "shots": 1, "start_s": 0.0, "silent_s": 0.0}
+    meta = {**item.meta, "body_frame": 7, "views": found, "shot": 0, "shots": 1, "start_s": 0.0, "silent_s": 0.0}
     meta |= {"people": 1, "several_share": 0.0, "outside_share": 0.0, "window": {"x": 0, "y": 0, "side": 512}}
     return join_parts([Item(meta, item.arrays)])
 
@@ -115,7 +139,18 @@ def test_a_body_that_is_seen_in_too_few_frames_is_rejected_with_the_share() -> N
     [found] = m2p.run(Params(), [(GOOD, dance(share=0.25))], NOBODY)
     assert isinstance(found, Reject)
     assert found.code == "body_seldom_seen"
-    assert found.numbers["share"] == 0.25
+    assert found.numbers["upper_share"] == 0.25
+
+
+def test_a_dance_without_legs_says_so_and_somebody_who_talks_is_rejected() -> None:
+    item = dance()
+    no_legs(parts_of(item)[0])
+    [found] = m2p.run(Params(), [(speaking(0.2), item)], NOBODY)
+    assert isinstance(found, Sample)
+    assert (found.dance.body_share, found.dance.upper_share) == (0.0, 1.0)
+    [remark] = [remark for remark in found.dance.warnings if remark.code == "legs_not_seen"]
+    assert remark.numbers == {"share": 0.0, "upper_share": 1.0}
+    assert codes(m2p.run(Params(), [(speaking(0.9), item)], NOBODY)) == ["upper_body_and_speech"]
 
 
 def test_picture_and_sound_that_share_less_than_the_least_length_are_rejected() -> None:

@@ -40,7 +40,7 @@ def dance(name: str, person: int | None, song: int | None, source: str = "", ang
     source = source or name
     clip = row(Clip, clip_id=name, source=f"{source}.mp4", source_sha256=source.ljust(64, "0"))
     heard = np.empty((0, 2), np.int32) if song is None else SONGS[song]
-    return Dance(name, clip, 0, 0.0, 48, face(person, angle), 3 if person is not None else 0, None, 1.0, heard)
+    return Dance(name, clip, 0, 0.0, 48, face(person, angle), 3 if person is not None else 0, None, 1.0, 1.0, heard)
 
 
 def known(*people: tuple[str, int, str], memory: dict[str, LedgerRow] | None = None) -> People:

@@ -168,6 +168,8 @@ def test_a_steady_click_has_a_clear_pulse_and_noise_has_none() -> None:
     assert music.is_speech(weak, 0.9)
     assert not music.is_speech(weak, 0.1)
     assert not music.is_speech(pulse, 0.9)
+    assert music.is_speech(None, 0.9)
+    assert not music.is_speech(None, 0.1)
     assert music.pulse_clarity(music.find_beats(clicks(120, 4), 24)) is None
 
 

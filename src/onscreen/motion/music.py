@@ -185,8 +185,11 @@ def pulse_clarity(beats: Beats) -> float | None:
 
 
 def is_speech(pulse: float | None, speech_share: float) -> bool:
-    """Whether a sound is speech without music: a weak pulse, and speech in more than half of it (0-1, by voices.speech)."""
-    return pulse is not None and pulse < SPEECH_PULSE and speech_share > SPEECH_SHARE
+    """Whether a sound is speech without music: a weak pulse, and speech in more than half of it (0-1, by voices.speech).
+
+    Where the pulse is not known, the share of speech alone decides.
+    """
+    return speech_share > SPEECH_SHARE and (pulse is None or pulse < SPEECH_PULSE)
 
 
 def other_tempo_bpm(beats: Beats) -> float:

@@ -1,7 +1,7 @@
 """m2p: dance videos with music -> video, music features, 134 points, reference picture and face embedding, side by side in time.
 
-First every clip gets a cheap look, which tells dancers from talking heads; only dancers are measured whole. Whether the sound is
-music is not measured yet: a dancer who is seen whole and is heard with a beat counts.
+First every clip gets a cheap look, which tells dancers from talking heads; only dancers are measured whole. Who is seen whole and is
+heard with a beat counts as a dancer; who is seen without legs does too, unless the sound is speech without music.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from onscreen.stages.m2p_clip import FACE_MODELS, LOOK_MODELS, DanceClip, look_f
 from onscreen.stages.m2p_counts import SIDES, metrics, notes
 from onscreen.stages.m2p_faces import ARCFACE
 from onscreen.stages.m2p_fill import Fill
-from onscreen.stages.m2p_gate import check_clip, check_look, check_part, good_views, remarks
+from onscreen.stages.m2p_gate import body_share, check_clip, check_look, check_part, good_views, remarks, upper_share
 from onscreen.stages.m2p_output import write_metadata, write_plots, write_sample
 from onscreen.stages.m2p_parts import lost_parts, part_of, parts_of
 from onscreen.stages.m2p_records import STAGE, Dance, Sample
@@ -54,12 +54,12 @@ def choose(params: M2p, clips: Iterable[Clip]) -> Iterator[Clip | Reject]:
 
 
 def look(params: M2p, looked: Iterable[tuple[Clip, Item | Rejected]]) -> Iterator[tuple[Clip, Item] | Reject]:
-    """Clips in which a whole body is seen in any of the sampled frames, and their looks; reject: no_whole_body."""
+    """Clips that may be dances by the sampled frames, and their looks; rejects: no_whole_body, upper_body_and_speech."""
     for clip, item in looked:
         try:
             if isinstance(item, Rejected):
                 raise item
-            check_look(params, item)
+            check_look(params, clip, item)
         except Rejected as rejected:
             yield _reject(clip.clip_id, rejected)
         else:
@@ -69,7 +69,7 @@ def look(params: M2p, looked: Iterable[tuple[Clip, Item | Rejected]]) -> Iterato
 def run(params: Params, measured: Iterable[tuple[Clip, Item | Rejected]], people: People) -> Iterator[Sample | Reject]:
     """Decide over whole measurements, which are let go one by one; then over sides, which takes all dances together.
 
-    Rejects: body_seldom_seen, clip_too_short, quarantine, and what measure_dance raises.
+    Rejects: body_seldom_seen, upper_body_and_speech, clip_too_short, quarantine, and what measure_dance raises.
     """
     dances = list[Dance]()
     for clip, item in measured:
@@ -93,7 +93,7 @@ def _dances(params: Params, clip: Clip, item: Item | Rejected) -> Iterator[Dance
     for index, part in enumerate(parts):
         dance_id = _dance_id(clip, part.meta["shot"], shots)
         try:
-            share = check_part(params.m2p, part)
+            check_part(params.m2p, clip, part)
         except Rejected as rejected:
             yield _reject(dance_id, rejected)
             continue
@@ -107,7 +107,8 @@ def _dances(params: Params, clip: Clip, item: Item | Rejected) -> Iterator[Dance
             embedding=pool(part.arrays["embeddings"][good]) if good else None,
             views=len(good),
             reference=good[0] if good else None,
-            body_share=share,
+            body_share=body_share(params.m2p, part),
+            upper_share=upper_share(params.m2p, part),
             song=part.arrays["song"],
             warnings=remarks(params.m2p, clip, part, len(good)),
             good_views=tuple(good),

@@ -23,15 +23,16 @@ from onscreen.motion.framing import FORESIGHT, show, to_window, whole_window
 from onscreen.motion.keypoints import assemble
 from onscreen.motion.poses import BODY_WEIGHTS, WEIGHTS_OF, open_body, visible
 from onscreen.stages.m2p_faces import embedded, jpeg, reference
-from onscreen.stages.m2p_film import LEGS, LIMBS, Shooting, Take, expected_window, reframe, takes
+from onscreen.stages.m2p_film import LEGS, LIMBS, SEEN, UPPER, Shooting, Take, expected_window, reframe, takes
 from onscreen.stages.m2p_parts import join_parts, part_of, parts_of
 from onscreen.stages.m2p_records import EMBEDDER
-from onscreen.stages.m2p_sound import Sound, listen, soundtrack
+from onscreen.stages.m2p_sound import Sound, clearest_pulse, listen, soundtrack
 from onscreen.tasks_models import silent_native_log
 
 __all__ = ["DanceClip", "look_for_body", "measure_dance", "part_of", "parts_of"]
 
 LOOKS = 8  # frames of the cheap look; where half of all frames show a whole body, all 8 miss it once in 256
+ARMS = 0.6  # mean confidence of UPPER that no head and shoulders reach: two of four points
 MOST_PEOPLE = 5  # bodies that are told apart in a picture
 LOOK_MODELS = BODY_WEIGHTS
 FACE_MODELS = ("mediapipe_face_mesh", *embedders.WEIGHTS[EMBEDDER])
@@ -68,7 +69,8 @@ def look_for_body(clip: DanceClip) -> Item:
     """The bodies of a few frames.
 
     meta: frames (N), width, height (of the picture), people (most bodies in one frame), window: for clip.resolution, where the
-    largest body is expected, or None where no body is seen.
+    largest body is expected, or None where no body is seen; pulse (clearest_pulse of the sound), measured where legs are never seen
+    and arms are, else None.
     arrays: limbs (N, 12), legs (N, 6) float32: confidence of LIMBS and LEGS of the largest body, 0 = not in the picture.
     """
     cv2.setNumThreads(1)
@@ -85,7 +87,10 @@ def look_for_body(clip: DanceClip) -> Item:
         "people": max(len(found) for found in bodies),
         "window": window,
     }
-    return Item(meta, {"limbs": points[:, LIMBS, 2], "legs": points[:, LEGS, 2]})
+    limbs, legs = points[:, LIMBS, 2], points[:, LEGS, 2]
+    upper_alone = (limbs[:, UPPER].mean(axis=1) >= ARMS).any() and not (legs >= SEEN).all(axis=1).any()
+    meta["pulse"] = clearest_pulse(clip.path, clip.start_s, clip.end_s) if upper_alone else None
+    return Item(meta, {"limbs": limbs, "legs": legs})
 
 
 def _extent(points: np.ndarray) -> float:
@@ -133,7 +138,7 @@ def _part(clip: DanceClip, sound: Sound, take: Take, shot: int, folder: Path) ->
         **{"window": asdict(take.window), "decodes": take.decodes, "outside_share": _outside(take.points, points)},
         **{"people": take.people, "several_share": take.several / take.frames},
         **{"pose": clip.pose, "body_frame": take.body_frame},
-        **{name: getattr(heard, name) for name in ("tempo_bpm", "key", "key_strength", "silent_s", "padded_frames")},
+        **{name: getattr(heard, name) for name in ("tempo_bpm", "key", "key_strength", "silent_s", "pulse", "padded_frames")},
         **{"beats_s": heard.beats_s.tolist(), "context_s": context_s, "views": []},
     }
     arrays |= {"points": points, "music": heard.features, "video": np.frombuffer(video, np.uint8)}

@@ -22,10 +22,13 @@ from onscreen.motion.seen import Seen
 from onscreen.stages.m2p_faces import FaceViews, View
 from onscreen.tasks_models import silent_native_log
 
+SEEN = 0.5  # visibility from which MediaPipe's own tools call a point seen
 LIMBS = [
     INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 ]
 LEGS = [INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("hip", "knee", "ankle")]
+UPPER = [LIMBS.index(INDEX[f"{side}_{joint}"]) for side in ("left", "right") for joint in ("shoulder", "elbow")]
+"""Which of LIMBS show an upper body. Wrists are none: of a picture that ends at the hips, hanging hands are outside."""
 
 
 @dataclass(frozen=True)

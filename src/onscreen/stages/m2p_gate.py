@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from onscreen.cache import Item
 from onscreen.config import Faces, M2p
 from onscreen.errors import Rejected
+from onscreen.motion.music import SPEECH_PULSE, SPEECH_SHARE, is_speech
 from onscreen.records import Clip
+from onscreen.stages.m2p_film import SEEN, UPPER
 from onscreen.stages.m2p_records import Remark
 
-_SEEN = 0.5  # visibility from which MediaPipe's own tools call a point seen
 _PAUSE_S = 0.5  # silence that may lie between two beats
 
 
@@ -30,40 +31,86 @@ def check_clip(params: M2p, clip: Clip) -> None:
             raise Rejected(code, f"below m2p.{name}", {"found": found, name: least})
 
 
-def check_look(params: M2p, item: Item) -> None:
-    """A look keeps clips with a whole body in any frame. Raises Rejected: no_whole_body."""
-    if not (share := body_share(params, item)):
-        numbers = {**_body_numbers(item), "share": share, "frames": float(item.meta["frames"])}
-        raise Rejected("no_whole_body", "nobody is seen from the shoulders to the ankles", numbers)
+def check_look(params: M2p, clip: Clip, item: Item) -> None:
+    """A look keeps clips with a whole body in any frame, and those with an upper body in any, unless what is heard is speech.
+
+    Raises Rejected: no_whole_body, upper_body_and_speech.
+    """
+    if body_share(params, item) > 0:
+        return
+    if not upper_share(params, item):
+        numbers = {**_body_numbers(params, item), "frames": float(item.meta["frames"])}
+        raise Rejected(
+            "no_whole_body", "nobody is surely seen, neither from the shoulders to the ankles nor with both arms", numbers
+        )
+    _check_sound(params, item, _speech_share(clip, 0.0, clip.end_s - clip.start_s))
 
 
-def check_part(params: M2p, part: Item) -> float:
-    """The share of frames with a whole body, if that and the length will do. Raises Rejected: clip_too_short, body_seldom_seen."""
+def check_part(params: M2p, clip: Clip, part: Item) -> None:
+    """Length, and the share of frames with a body, whole or without legs.
+
+    Raises Rejected: clip_too_short, body_seldom_seen, upper_body_and_speech.
+    """
     duration_s = part.meta["frames"] / params.fps
     if duration_s < params.min_clip_s:
         numbers = {"duration_s": duration_s, "min_clip_s": params.min_clip_s}
         detail = "the shot is shorter" if part.meta["shots"] > 1 else "picture and sound share too few frames"
         raise Rejected("clip_too_short", detail, numbers)
-    share = body_share(params, part)
-    if share < params.min_body_frames:
-        numbers = {**_body_numbers(part), "share": share, "min_body_frames": params.min_body_frames}
-        raise Rejected("body_seldom_seen", "the whole body is in the picture in too few frames", numbers)
-    return share
+    if _is_whole(params, part):
+        return
+    if upper_share(params, part) < params.min_body_frames:
+        numbers = {**_body_numbers(params, part), "min_body_frames": params.min_body_frames}
+        raise Rejected("body_seldom_seen", "a whole body, or one with both arms, is seen in too few frames", numbers)
+    start_s = part.meta["start_s"] - clip.start_s
+    _check_sound(params, part, _speech_share(clip, start_s, start_s + duration_s))
 
 
 def body_share(params: M2p, item: Item) -> float:
     """Share of frames with a whole body: hips, knees and ankles in the picture and visible, and the mean confidence of shoulders,
     elbows, wrists and legs at least min_body_confidence."""
-    whole = (item.arrays["legs"] >= _SEEN).all(axis=1)
+    whole = (item.arrays["legs"] >= SEEN).all(axis=1)
     sure = item.arrays["limbs"].mean(axis=1) >= params.min_body_confidence
     return float((whole & sure).mean())
 
 
-def _body_numbers(item: Item) -> dict[str, float]:
+def upper_share(params: M2p, item: Item) -> float:
+    """Share of frames with an upper body, whole bodies included: the mean confidence of shoulders and elbows is at least
+    min_body_confidence, which one arm that the body hides still reaches and shoulders alone do not."""
+    return float((item.arrays["limbs"][:, UPPER].mean(axis=1) >= params.min_body_confidence).mean())
+
+
+def _is_whole(params: M2p, part: Item) -> bool:
+    return body_share(params, part) >= params.min_body_frames
+
+
+def _check_sound(params: M2p, item: Item, speech_share: float) -> None:
+    """Somebody without legs dances or talks: what is heard tells."""
+    pulse = item.meta["pulse"]
+    if is_speech(pulse, speech_share):
+        heard = {"speech_share": speech_share, "speech_from_share": SPEECH_SHARE}
+        if pulse is not None:
+            heard |= {"pulse": pulse, "music_from_pulse": SPEECH_PULSE}
+        detail = "legs are not seen, and what is heard is speech without music: somebody talks"
+        raise Rejected("upper_body_and_speech", detail, {**_body_numbers(params, item), **heard})
+
+
+def _speech_share(clip: Clip, start_s: float, end_s: float) -> float:
+    """Share of that stretch, seconds from the clip's start, in which somebody speaks."""
+    spoken = [min(end, end_s) - max(start, start_s) for start, end in zip(clip.speech_start_s, clip.speech_end_s, strict=True)]
+    return sum(length for length in spoken if length > 0) / (end_s - start_s)
+
+
+def _body_numbers(params: M2p, item: Item) -> dict[str, float]:
     return {
         "body_confidence": float(item.arrays["limbs"].mean()),
-        "legs_share": float((item.arrays["legs"] >= _SEEN).all(axis=1).mean()),
+        "legs_share": _legs_share(item),
+        "whole_share": body_share(params, item),
+        "upper_share": upper_share(params, item),
     }
+
+
+def _legs_share(item: Item) -> float:
+    return float((item.arrays["legs"] >= SEEN).all(axis=1).mean())
 
 
 def good_views(params: Faces, part: Item) -> list[int]:
@@ -105,6 +152,11 @@ def _about_sound(params: M2p, clip: Clip, part: Item) -> Iterator[Remark]:
 
 def _about_picture(params: M2p, part: Item, good: int) -> Iterator[Remark]:
     meta = part.meta
+    if not _is_whole(params, part):
+        numbers = {"share": _legs_share(part), "upper_share": upper_share(params, part)}
+        yield Remark(
+            "legs_not_seen", "a dancer from the head down to the hips: the legs are outside the picture, or unsure", numbers
+        )
     if not meta["views"]:
         yield Remark("no_face", "the dancer's face is never seen; the reference picture shows the body")
     elif not good:

@@ -86,7 +86,7 @@ def entry_of(sample: Sample, item: Item, params: M2p, missing: Sequence[str]) ->
         "smoothed": params.smooth != "none",
         **{"reference_frame": _reference_frame(dance, item), "reference_shows_face": shows_face},
         "reference_scale": meta["views"][dance.reference].get("reference_scale") if shows_face else meta.get("body_scale"),
-        "share_of_frames": _shares(item, dance.body_share),
+        "share_of_frames": _shares(item, dance),
         "warnings": [as_json(remark) for remark in dance.warnings],
         **{"complete": not missing, "missing": list(missing)},
         "backends": backends(meta.get("pose", params.pose), arcface="arcface" in item.arrays),
@@ -120,12 +120,12 @@ def _reference_frame(dance: Dance, item: Item) -> int:
     return int(item.meta["body_frame"] if dance.reference is None else item.meta["views"][dance.reference]["frame"])
 
 
-def _shares(item: Item, body_share: float) -> dict[str, float]:
+def _shares(item: Item, dance: Dance) -> dict[str, float]:
     """Share of frames in which each part is seen."""
     confidence = item.arrays["points"][..., 2]
     parts = {"face": FACE, "left_hand": LEFT_HAND, "right_hand": RIGHT_HAND}
     shares = {name: round(float((confidence[:, part].max(axis=1) > 0).mean()), 4) for name, part in parts.items()}
-    return {"whole_body": round(body_share, 4), **shares}
+    return {"whole_body": round(dance.body_share, 4), "upper_body": round(dance.upper_share, 4), **shares}
 
 
 def write_metadata(folder: Path, params: M2p, entries: Sequence[dict[str, Any]]) -> None:

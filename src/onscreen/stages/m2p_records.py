@@ -32,7 +32,7 @@ class Dance:
     embedding: (128,) float32 of EMBEDDER, L2 = 1, the mean over `views` views, or None where no view of the face is good enough.
     reference: index of the view that the reference picture shows, best first; None where none is good enough. good_views: indices
     of all that are, which the embedding pools.
-    body_share: share of frames with a whole body. song: (H, 2) int32 of motion.songs.fingerprint.
+    body_share, upper_share: share of frames with a whole body, and with an upper body (m2p_gate). song: (H, 2) int32 of motion.songs.fingerprint.
     """
 
     dance_id: str
@@ -44,6 +44,7 @@ class Dance:
     views: int
     reference: int | None
     body_share: float
+    upper_share: float
     song: np.ndarray
     warnings: tuple[Remark, ...] = ()
     good_views: tuple[int, ...] = ()

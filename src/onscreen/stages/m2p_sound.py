@@ -12,6 +12,8 @@ from onscreen.media.audio import Audio, decode_audio
 from onscreen.motion import music
 from onscreen.motion.music import Music
 
+_PULSE_FPS = 24  # sets the rate at which a pulse is measured, whatever the rate of the video
+_STRETCHES, _STRETCH_S = 3, 20.0  # of a clip whose pulse is wanted
 _CODEC_DELAY_S = 0.1  # the first two frames of Windows Media Audio decode to nothing: 93 ms at 44.1 kHz
 
 
@@ -72,6 +74,25 @@ def listen(path: Path, start_s: float, end_s: float, fps: int) -> Sound:
         raise Rejected("silent", "the sound is digital silence", {"peak": 0.0})
     samples = np.ascontiguousarray(audio.samples[first * music.HOP : there * music.HOP])
     return Sound(samples, fps, before - first, count)
+
+
+def clearest_pulse(path: Path, start_s: float, end_s: float) -> float | None:
+    """The highest music.pulse_clarity of up to three stretches of 20 s of a clip; None of less than 5 s, or without two beats.
+
+    Raises Rejected as decode_audio does.
+    """
+    samples = decode_audio(path, start_s, end_s, music.rate_hz(_PULSE_FPS), mono=True).samples
+    length = round(_STRETCH_S * music.rate_hz(_PULSE_FPS))
+    starts = {int(start) for start in np.linspace(0, max(0, samples.size - length), _STRETCHES)}
+    found = [_pulse(samples[start : start + length]) for start in sorted(starts)]
+    return max((pulse for pulse in found if pulse is not None), default=None)
+
+
+def _pulse(samples: np.ndarray) -> float | None:
+    try:
+        return music.pulse_clarity(music.find_beats(samples, _PULSE_FPS))
+    except Rejected:
+        return None
 
 
 def soundtrack(path: Path, start_s: float, frames: int, fps: int) -> Audio:
