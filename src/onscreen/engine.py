@@ -32,11 +32,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Engine:
-    """workers: processes, 0 = one per core. timeout_s: wall time an item may take, from its start."""
+    """workers: processes, 0 = one per core. timeout_s: wall time an item may take, from its start. again: how to try what was lost
+    once more, in words."""
 
     cache: ItemCache
     workers: int
     timeout_s: float
+    again: str = "The same command tries them again"
 
     def measure(self, label: str, function: Callable[[Any], Item], jobs: Sequence[Job]) -> Iterator[Item | Rejected]:
         """Yield what function(job.argument) measures, in the order of jobs; from the cache where it is there.
@@ -44,7 +46,7 @@ class Engine:
         function: a module-level function; raises Rejected for an item that cannot be measured, and that verdict is cached.
         Any other exception, a crash or a timeout becomes Rejected("failed" | "crashed" | "timed_out"). The first two are tried
         once more after all others, one at a time, because it may have been memory that several workers filled. What is lost
-        then is not cached, but DVC takes the stage as done: a warning says so, and that `dvc repro -f` tries again.
+        then is not cached, and a warning says how to try again.
         """
         missing = [job for job in jobs if not self.cache.has(job.key)]
         verdicts = self._verdicts(progress(label, self._run(function, missing, self._most_workers), len(missing), of=len(jobs)))
@@ -52,7 +54,7 @@ class Engine:
         again = [job for job in lost if verdicts[job.key].code in _WORTH_ANOTHER_TRY]
         if again:
             verdicts |= self._verdicts(progress(f"{label}, once more", self._run(function, again, 1), len(again), of=len(again)))
-        _warn(label, [verdicts[job.key].code for job in lost if not self.cache.has(job.key)])
+        self._warn(label, [verdicts[job.key].code for job in lost if not self.cache.has(job.key)])
         for job in jobs:
             found = self.cache.get(job.key) or verdicts.get(job.key)
             yield found if found is not None else self._again(function, job)
@@ -60,6 +62,12 @@ class Engine:
     @property
     def _most_workers(self) -> int:
         return self.workers or os.cpu_count() or 1
+
+    def _warn(self, label: str, lost: Sequence[str]) -> None:
+        """Say how many items were lost to what may pass, and the way to try again. lost: a reason code each."""
+        if lost:
+            reasons = ", ".join(f"{count} {code}" for code, count in sorted(Counter(lost).items()))
+            log.warning("%s: %d lost (%s). %s", label, len(lost), reasons, self.again)
 
     def _verdicts(self, results: Iterable[tuple[Job, Rejected | None]]) -> dict[str, Rejected]:
         """Why jobs have no item, by key, all results once taken."""
@@ -111,14 +119,6 @@ class Engine:
             return Rejected("crashed", f"the process measuring it died ({error})", {"exit_code": float(error.exitcode or 0)})
         except Exception as error:  # whatever a codec or a model raises about one item must not end the others
             return Rejected("failed", f"{type(error).__name__}: {error}"[:500])
-
-
-def _warn(label: str, lost: Sequence[str]) -> None:
-    """Say how many items were lost to what may pass, and the way to try again. lost: a reason code each."""
-    if lost:
-        reasons = ", ".join(f"{count} {code}" for code, count in sorted(Counter(lost).items()))
-        advice = "DVC takes the stage as done; `dvc repro -f <stage>` tries them again"
-        log.warning("%s: %d lost (%s). %s", label, len(lost), reasons, advice)
 
 
 def _measure(function: Callable[[Any], Item], job: Job, cache: ItemCache) -> Rejected | None:

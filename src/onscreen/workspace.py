@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from shlex import quote
@@ -16,6 +16,9 @@ from onscreen.engine import Engine
 from onscreen.errors import InputError
 from onscreen.storage import StoredFile
 from onscreen.store import write_json
+
+
+_AGAIN = "DVC takes the stage as done; `dvc repro -f <stage>` tries them again"
 
 
 @dataclass(frozen=True)
@@ -130,4 +133,5 @@ class Workspace:
 
     @cached_property
     def engine(self) -> Engine:
-        return Engine(self.cache, self.params.engine.workers, self.params.engine.item_timeout_s)
+        engine = Engine(self.cache, self.params.engine.workers, self.params.engine.item_timeout_s)
+        return replace(engine, again=_AGAIN) if (self.root / "dvc.yaml").is_file() else engine

@@ -111,16 +111,27 @@ def check_doubles(samples: Sequence[SampleFolder], facts: Mapping[str, Facts]) -
 
 
 def check_split(samples: Sequence[SampleFolder], facts: Mapping[str, Facts]) -> Iterator[Finding]:
-    """set.split: both sides hold samples, in a sensible proportion."""
+    """set.split: both sides hold samples, in a sensible proportion; or metadata.json says why one holds none."""
     held = sum(sample.split == "validation" for sample in samples)
     share = held / max(len(samples), 1)
     numbers = {"train": float(len(samples) - held), "validation": float(held), "validation_share": share}
     told = f"{len(samples) - held} train, {held} validation ({share:.0%})"
     if held in (0, len(samples)):
-        yield Finding("", "set.split", "fail", f"one side is empty: {told}", numbers)
+        why = _lacking(samples, "train" if held else "validation")
+        detail = f"one side is empty: {told}" + (f"; metadata.json says why: {why}" if why else "")
+        yield Finding("", "set.split", "warn" if why else "fail", detail, numbers)
     else:
         usual = _FEW_VALIDATION <= share <= _MANY_VALIDATION
         yield Finding("", "set.split", "pass" if usual else "warn", told, numbers)
+
+
+def _lacking(samples: Sequence[SampleFolder], side: str) -> str:
+    """What metadata.json gives as the reason that a side is empty, in words; nothing where it counts samples there."""
+    shared = samples[0].shared if samples else {}
+    lacking, counted = shared.get("lacking"), shared.get("samples")
+    why = lacking.get(side) if isinstance(lacking, dict) else None
+    says_other = isinstance(counted, dict) and counted.get(side) != 0
+    return why if isinstance(why, str) and not says_other else ""
 
 
 def _across(samples: Sequence[SampleFolder], check: str, judge: _Judge) -> Iterator[Finding]:

@@ -64,7 +64,7 @@ SIDES_MARGIN = 0.3  # by which exchanging left and right may not improve that PC
 
 # Squashed pictures, by faces: how many times too broad the picture is, from two ratios of the face mesh (eyes to mouth, width to height of
 # the face), fitted on LFW10's photos squashed by known factors. Median of a video's frontal faces, 33 videos of 30 people
-# (benchmarks/checks.py): 0.77 to 1.08 as they are; made broader by 4:3 1.09 to 1.58 (9 of 10 found), by 16:9 1.56 to 2.18 (all); made
+# (benchmarks/checks.py): 0.77 to 1.08 as they are; made broader by 4:3 1.09 to 1.58 (41 of 47 found), by 16:9 1.56 to 2.18 (all); made
 # narrower by 3:4 0.57 to 0.80 (19 of 20 found), by 9:16 0.54 to 0.72 (all): the mesh leans to usual faces.
 # log of the factor = first + second x log(eyes over eyes to mouth) + third x log(width over height)
 FACE_FIT = (0.14, 0.75, 0.82)
