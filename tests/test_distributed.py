@@ -75,7 +75,7 @@ def test_a_process_that_fails_ends_the_others_and_says_why(error: Exception, rai
 
 
 def test_a_script_from_standard_input_cannot_start_processes_and_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", "<stdin>")
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "<stdin>", raising=False)  # one of several test processes has none
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
     with pytest.raises(ToolError, match="<stdin> is no file"):
         launch(told, 1, lambda message: None)

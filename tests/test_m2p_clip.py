@@ -152,19 +152,17 @@ def test_parts_too_short_are_rejects_by_name_and_the_others_are_dances(item: Ite
 
 
 def test_a_part_without_music_is_lost_by_name_and_the_other_is_kept(clip: DanceClip, tmp_path: Path) -> None:
-    path = tmp_path / "a.mp4"
-    sound = music(8.0)
-    sound.samples[round(1.4 * sound.rate_hz) :] = 0  # the second part, 5 s of context included, is silent
-    frames = [picture(1, index % SHOT) for index in range(8 * FPS)]
-    write_video(path, frames, FPS, sound)
-    images = [{"id": index, "width": WIDTH, "height": HEIGHT} for index in range(8 * FPS)]
-    clip.keypoints.with_name("b.keypoints.json").write_text(
-        json.dumps({"images": images, "annotations": [{"image_id": index, "keypoints": body(150)} for index in range(8 * FPS)]})
-    )
-    keypoints = clip.keypoints.with_name("b.keypoints.json")
-    found = measure_dance(replace(clip, path=path, start_s=0.0, end_s=8.0, max_clip_s=1.0, keypoints=keypoints))
-    assert [part.meta["shot"] for part in parts_of(found)] == [0, 1, 2, 3, 4, 5, 6]
-    assert [(shot, rejected.code) for shot, rejected in lost_parts(found)] == [(7, "silent")]
+    path, keypoints, count = tmp_path / "a.mp4", tmp_path / "a.keypoints.json", round(6.5 * FPS)
+    sound = music(6.5)
+    sound.samples[round(0.4 * sound.rate_hz) :] = 0  # the second part, from 5.5 s on, is silent with the 5 s before it
+    standing = picture(1, 0)
+    write_video(path, (standing for _ in range(count)), FPS, sound)
+    images = [{"id": index, "width": WIDTH, "height": HEIGHT} for index in range(count)]
+    people = [{"image_id": index, "keypoints": body(150)} for index in range(count)]
+    keypoints.write_text(json.dumps({"images": images, "annotations": people}))
+    found = measure_dance(replace(clip, path=path, start_s=4.5, end_s=6.5, max_clip_s=1.0, keypoints=keypoints))
+    assert [part.meta["shot"] for part in parts_of(found)] == [0]
+    assert [(shot, rejected.code) for shot, rejected in lost_parts(found)] == [(1, "silent")]
 
 
 def face() -> tuple[np.ndarray, Detection]:

@@ -16,7 +16,7 @@ from onscreen.errors import InputError
 from onscreen.records import Reject
 from onscreen.report import m2p_page
 from onscreen.report.m2p_card import Card
-from onscreen.report.m2p_page import default_output, write_cards, write_page
+from onscreen.report.m2p_page import default_output, measure_card, write_cards, write_page
 from onscreen.store import write_table
 
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>"
@@ -114,8 +114,8 @@ def test_names_and_labels_stay_text_and_no_script_runs_but_the_pages_own(page: s
 
 
 def test_the_same_dataset_gives_the_same_page_and_one_elsewhere_leads_to_the_dataset(dataset: Path, page: str) -> None:
-    output = dataset.parent / "pages" / "dances.html"
-    write_page(dataset, output)
+    output, samples = dataset.parent / "pages" / "dances.html", read_samples(dataset)
+    write_cards(dataset, output, samples, [Card(**measure_card(sample).meta) for sample in samples])
     [first, *_] = Elements(output.read_text()).of("video")
     assert (output.parent / unquote(first["src"] or "")).is_file()
     assert output.read_text().replace("../a%20set/", "") == page
