@@ -19,9 +19,11 @@ META: dict[str, Any] = {
     **{"outside_share": 0.0, "window": {"x": 0, "y": 0, "side": 720}, "views": [{"score": 0.9, "interocular_px": 40.0}]},
 }
 
+BODY = {"limbs": np.ones((1, 12), np.float32), "legs": np.ones((1, 6), np.float32)}
+
 
 def found(change: dict[str, Any], clip: Clip = CLIP, good: int = 1) -> list[str]:
-    return [remark.code for remark in remarks(M2p(), clip, Item({**META, **change}), good)]
+    return [remark.code for remark in remarks(M2p(), clip, Item({**META, **change}, BODY), good)]
 
 
 @pytest.mark.parametrize(
