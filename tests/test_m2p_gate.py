@@ -49,7 +49,7 @@ def test_a_face_that_is_never_seen_and_one_that_would_not_do_are_told_apart() ->
 
 
 def test_sound_below_the_recommended_rate_is_remarked_with_both_numbers() -> None:
-    [remark] = remarks(M2p(), replace(CLIP, audio_rate_hz=22050), Item(META), 1)
+    [remark] = remarks(M2p(), replace(CLIP, audio_rate_hz=22050), Item(META, BODY), 1)
     assert (remark.code, remark.numbers) == ("low_audio_rate", {"audio_hz": 22050.0, "recommended_audio_hz": 44100.0})
 
 
