@@ -67,6 +67,15 @@ def test_a_body_that_moves_as_one_passes_every_check(tmp_path: Path) -> None:
     assert len(found) == 10
 
 
+def test_a_dancer_without_legs_is_a_warning(tmp_path: Path) -> None:
+    points = dancer()
+    points[:, [INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("hip", "knee", "ankle")]] = 0
+    one = sample(tmp_path, points)
+    assert not failing(*all_checks(one))
+    [body] = [finding for finding in poses.check_confidence(one, Tools({})) if finding.check == "poses.body"]
+    assert (body.status, body.numbers["both_legs"]) == ("warn", 0.0)
+
+
 def _teleport(points: np.ndarray) -> None:
     points[12, INDEX["right_knee"], :2] = [90, 5]
 

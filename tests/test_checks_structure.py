@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from media_cases import beep_at, pictures, shifted, video
-from onscreen.checks import structure
+from onscreen.checks import leaks, structure
 from onscreen.checks import video as videos
 from onscreen.checks.finding import Finding
 from onscreen.checks.sample import Broken, SampleFolder, read_samples
@@ -67,6 +67,23 @@ def test_metadata_that_is_no_json_leaves_the_samples_to_be_checked(tmp_path: Pat
     assert statuses(structure.check_metadata([one], {})) == {"metadata.file": "fail"}
     with pytest.raises(Broken, match="neither"):
         read_samples(tmp_path / "train")
+
+
+@pytest.mark.parametrize(
+    ("shared", "status"),
+    [
+        ({"lacking": {"validation": "there is one dance"}, "samples": {"train": 1, "validation": 0}}, "warn"),
+        ({"lacking": {"validation": "there is one dance"}, "samples": {"train": 0, "validation": 1}}, "fail"),
+        ({"lacking": {"train": "there is one dance"}}, "fail"),
+        ({}, "fail"),
+    ],
+)
+def test_an_empty_side_is_wrong_unless_metadata_says_why_it_is_empty(
+    tmp_path: Path, shared: dict[str, object], status: str
+) -> None:
+    [found] = leaks.check_split([SampleFolder(tmp_path, "train", "one", {}, shared)], {})
+    assert found.status == status
+    assert ("there is one dance" in found.detail) == (status == "warn")
 
 
 @pytest.mark.parametrize(("fps", "frames", "wrong"), [(25, 48, "video.frame_rate"), (24, 20, "video.length")])

@@ -35,6 +35,12 @@ def test_failing_samples_are_shown_and_everything_is_in_the_json(tmp_path: Path,
     assert written["samples"]["train/b"]["real"] == {"video": []}
 
 
+def test_a_warning_of_the_set_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    alike = Finding("validation/b", "leaks.dancer", "warn", "much like train/a: look at both")
+    assert print_findings(tmp_path, [*FOUND[3:], alike], None)
+    assert "much like train/a: look at both" in capsys.readouterr().out
+
+
 def test_three_thousand_failing_samples_do_not_fill_the_screen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     many = [Finding(f"train/{number}", "poses.jumps", "fail", "leaps") for number in range(3000)]
     assert not print_findings(tmp_path, many, None)

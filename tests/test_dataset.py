@@ -120,6 +120,15 @@ def test_no_window_holds_a_frame_without_a_sure_body(tmp_path: Path) -> None:
     assert len(opened(tmp_path, min_body_confidence=0.2)) == 2 + 3
 
 
+def test_of_a_dance_that_never_shows_legs_the_arms_alone_have_to_be_sure(tmp_path: Path) -> None:
+    def upper(points: np.ndarray) -> None:
+        points[:, [INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("hip", "knee", "ankle")]] = 0
+        points[20, [INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("elbow", "wrist")]] = 0
+
+    write_dance(tmp_path / "train" / "a", 48, change=upper)
+    assert len(opened(tmp_path)) == 2 + 3  # frames 0-19, 21-47
+
+
 def test_points_below_the_asked_confidence_are_unseen(tmp_path: Path) -> None:
     def doubtful(points: np.ndarray) -> None:
         points[:, INDEX["nose"], 2] = 0.4

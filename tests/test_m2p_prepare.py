@@ -39,6 +39,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def output(videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("out") / "dataset"
+    (folder.parent / "params.yaml").write_text("engine: {workers: 1}")  # most of the time goes into starting processes
     source = str(Path(onscreen.__file__).parents[1])
     environment = {**os.environ, "PYTHONPATH": source, "ONSCREEN_HOME": str(Path(__file__).parents[1])}
     command = [sys.executable, "-m", "onscreen", "m2p", "prepare", "--input_dir", str(videos), "--output_dir", str(folder)]
@@ -87,6 +88,13 @@ def test_a_folder_that_grew_measures_only_what_is_new_and_moves_nobody(videos: P
     first, second = lines(prepared)
     assert "6 dances" in first
     assert "5 dances kept the side" in second
+
+
+def test_one_dance_is_told_in_the_singular() -> None:
+    one = Prepared(7, 6, 1, 1, {"train": 1, "validation": 0}, 1, 1, 1, 0, (), ())
+    assert list(lines(one)) == [
+        "1 dance of 7 videos (1 with warnings, 6 videos gave none): 1 train, 0 validation; 1 person, 1 song, 1 group that no split may part"
+    ]
 
 
 @needs_dance

@@ -27,7 +27,8 @@ def set_up_logging() -> None:
 def progress(label: str, items: Iterable[T], todo: int, *, of: int) -> Iterator[T]:
     """Pass items through and show how far they are. todo: how many will come; of: all, those already cached included."""
     if not todo:
-        log.info("%s: %d of %d already measured", label, of, of)
+        if of:
+            log.info("%s: %d of %d already measured", label, of, of)
         yield from items
         return
     if not console.is_terminal:

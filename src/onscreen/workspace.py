@@ -17,7 +17,6 @@ from onscreen.errors import InputError
 from onscreen.storage import StoredFile
 from onscreen.store import write_json
 
-
 _AGAIN = "DVC takes the stage as done; `dvc repro -f <stage>` tries them again"
 
 

@@ -54,7 +54,9 @@ def check_dancers(samples: Sequence[SampleFolder], facts: Mapping[str, Facts]) -
     yield from _across(samples, "leaks.dancer", judge)
     unknown = [sample.label for sample in samples if sample.label not in facts or facts[sample.label].face is None]
     if unknown:
-        detail = f"{len(unknown)} samples show no face, so only metadata.json tells who dances: {', '.join(unknown[:5])}"
+        detail = (
+            f"samples without a face: {len(unknown)} ({', '.join(unknown[:5])}), of which only metadata.json tells who dances"
+        )
         yield Finding("", "leaks.dancer", "unproven", detail, {"samples": float(len(unknown))})
 
 
@@ -73,7 +75,7 @@ def check_songs(samples: Sequence[SampleFolder], facts: Mapping[str, Facts]) -> 
     yield from _across(samples, "leaks.song", judge)
     unknown = [sample.label for sample in samples if sample.label not in songs]
     if unknown:
-        detail = f"{len(unknown)} soundtracks give no fingerprint: {', '.join(unknown[:5])}"
+        detail = f"soundtracks without a fingerprint: {len(unknown)} ({', '.join(unknown[:5])})"
         yield Finding("", "leaks.song", "unproven", detail, {"samples": float(len(unknown))})
 
 

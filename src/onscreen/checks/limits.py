@@ -57,6 +57,7 @@ FLIP_BODIES = 0.15  # mean step of pairs of joints that exchanging left and righ
 FLIPS_SHARE = 0.05
 BODY_POINTS = 8  # of the 18 that make a body
 BODY_SHARE = (0.5, 0.9)  # of the frames with a body: fail, warn (m2p.min_body_frames)
+LEGS_SHARE = 0.5  # of the frames with both legs, from hip to ankle: warn below
 PCK_TORSO = 0.2  # of the torso's length: a point this near is found, COCO-WholeBody's and MPII's usual
 # PCK against points found again, fail and warn: 1.00 in four samples of three dancers, 0.02 of random points
 SAME_POINTS = (0.5, 0.8)

@@ -12,11 +12,12 @@ from onscreen.checks.finding import Finding, Status
 from onscreen.checks.sample import Broken, SampleFolder
 from onscreen.checks.structure import fps_of
 from onscreen.checks.tools import Tools
-from onscreen.motion.keypoints import BODY, FACE, JOINT_TYPES, LEFT_HAND, RIGHT_HAND
+from onscreen.motion.keypoints import BODY, FACE, INDEX, JOINT_TYPES, LEFT_HAND, RIGHT_HAND
 
 _FIELDS = ("video_id", "fps", "duration", "poses")
 _POINT = ("x", "y", "confidence", "joint_type")
 _SHOWN = 5
+_LEGS = [INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("hip", "knee", "ankle")]
 
 
 def check_schema(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
@@ -59,7 +60,8 @@ def check_values(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
 
 
 def check_confidence(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
-    """poses.confidence: mean of the body's seen points above 0.8 (the guide recommends). poses.body: share of frames with a body."""
+    """poses.confidence: mean of the body's seen points above 0.8 (the guide recommends). poses.body: share of frames with a body; a
+    dancer whose legs are seldom seen is a warning."""
     confidence = sample.points[..., 2] if sample.points.ndim == 3 else np.zeros((0, 0))
     if not confidence.size or not np.isfinite(confidence).all():
         raise Broken("pose_annotations.json: confidences are missing or not finite")
@@ -76,7 +78,8 @@ def check_confidence(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
     parts = {"face": FACE, "left hand": LEFT_HAND, "right hand": RIGHT_HAND}
     shares = {name: float((confidence[:, part] > 0).any(axis=1).mean()) for name, part in parts.items()}
     fail, warn = limits.BODY_SHARE
-    status = "fail" if share < fail else "warn" if share < warn else "pass"
+    shares["both legs"] = legs = float((confidence[:, _LEGS] >= limits.SEEN).all(axis=1).mean())
+    status = "fail" if share < fail else "warn" if share < warn or legs < limits.LEGS_SHARE else "pass"
     detail = f"a body in {share:.0%} of the frames; {', '.join(f'{name} in {part:.0%}' for name, part in shares.items())}"
     yield Finding(
         sample.label, "poses.body", status, detail, {"share": share, **{k.replace(" ", "_"): v for k, v in shares.items()}}

@@ -17,7 +17,7 @@ from onscreen.store import write_json
 
 STATUSES = ("pass", "warn", "fail", "unproven")
 _STYLES = {"pass": "green", "warn": "yellow", "fail": "red", "unproven": "magenta"}
-_LISTED = 20  # samples that are shown one by one; the JSON holds all
+_LISTED = 20  # samples that are shown one by one, the failing ones first; the JSON holds all
 _REASONS = 2  # of what is not real, that its line tells
 
 
@@ -28,7 +28,8 @@ def print_findings(dataset: Path, findings: Sequence[Finding], json: Path | None
         write_json(json, as_json(dataset, findings))
     screen = Console(soft_wrap=True)
     screen.print(_counts(dataset, findings))
-    telling = [(label, found) for label, found in by_sample.items() if _wrong(found)]
+    telling = [(label, found) for label, found in by_sample.items() if _wrong(found) or _of_the_set(found)]
+    telling.sort(key=lambda one: not _wrong(one[1]))
     for label, found in telling[:_LISTED]:
         _print_sample(screen, label or "the set", found)
     if len(telling) > _LISTED:
@@ -83,6 +84,11 @@ def _by_sample(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
     for finding in findings:
         found.setdefault(finding.sample, []).append(finding)
     return found
+
+
+def _of_the_set(findings: Iterable[Finding]) -> bool:
+    """Whether a person has to look at how samples go together."""
+    return any(finding.status == "warn" and finding.check.startswith(("leaks.", "set.")) for finding in findings)
 
 
 def _wrong(findings: Iterable[Finding]) -> bool:

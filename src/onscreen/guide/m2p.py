@@ -209,10 +209,18 @@ def _swap(new: Path, place: Path, old: Path) -> None:
 
 def lines(prepared: Prepared) -> Iterator[str]:
     """What a person is told at the end; the stage has told the notes before."""
+    told = [f"{prepared.warned} with warnings"] if prepared.warned else []
+    told += [f"{_counted(prepared.without, 'video')} gave none"] if prepared.without else []
+    aside = f" ({', '.join(told)})" if told else ""
     shares = ", ".join(f"{count} {side}" for side, count in prepared.sides.items())
     yield (
-        f"{prepared.dances} dances ({prepared.warned} with warnings) of {prepared.videos - prepared.without} of {prepared.videos} videos: "
-        f"{shares}; {prepared.people} people, {prepared.songs} songs, {prepared.groups} groups that no split may part"
+        f"{_counted(prepared.dances, 'dance')} of {_counted(prepared.videos, 'video')}{aside}: "
+        f"{shares}; {_counted(prepared.people, 'person', 'people')}, {_counted(prepared.songs, 'song')}, "
+        f"{_counted(prepared.groups, 'group')} that no split may part"
     )
     if prepared.remembered:
-        yield f"{prepared.remembered} dances kept the side that {METADATA} says; delete it to divide all anew"
+        yield f"{_counted(prepared.remembered, 'dance')} kept the side that {METADATA} says; delete it to divide all anew"
+
+
+def _counted(count: int, one: str, several: str = "") -> str:
+    return f"{count} {one if count == 1 else several or f'{one}s'}"

@@ -30,9 +30,11 @@ from onscreen.motion.keypoints import INDEX, drop_outside
 from onscreen.store import read_json
 
 _log = logging.getLogger("onscreen.motion.dataset")
-_LIMBS = [
-    INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-]
+_ARMS, _LEGS = (
+    [INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in joints]
+    for joints in (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
+)
+_SEEN = 0.5  # confidence of a leg's joint that is in the picture
 _TOLD = 5  # of the dances that are left out, how many an error names
 
 
@@ -55,7 +57,8 @@ class M2PDataset(Dataset[dict[str, Any]]):
     split: "train" or "validation". resolution: H = W of the frames, pixels; pose_resolution: of the heatmaps.
     face_embedding: "arcface" (512 values) or "dlib" (128); a dance without the asked one is left out.
     min_keypoint_confidence: points below become unseen. min_body_confidence: a frame whose shoulders, elbows, wrists, hips, knees
-    and ankles have a lower mean (unseen = 0) is in no window; 0 takes every frame.
+    and ankles have a lower mean (unseen = 0) is in no window; 0 takes every frame. Of a dance that shows no frame with both legs,
+    shoulders, elbows and wrists alone are asked.
     augment: mirrors, turns, zooms, moves and lights frames and points together (motion/augment.py); music is never touched, the face
     embedding stays that of the unmirrored face, and dances whose joints are not named as ours are not mirrored.
     A dance has as many windows as fit into its usable frames side by side. Validation gives those. Training draws each anew every
@@ -185,7 +188,7 @@ class M2PDataset(Dataset[dict[str, Any]]):
             except Rejected as rejected:
                 self.skipped.append((str(entry.get("id", folder.name)), rejected.detail))
         if self.skipped:
-            _log.warning("%d of the dances in %s are left out (M2PDataset.skipped)", len(self.skipped), root / self.split)
+            _log.warning("dances of %s that are left out (M2PDataset.skipped): %d", root / self.split, len(self.skipped))
 
     def _open(self, folder: Path, entry: Mapping[str, Any]) -> _Usable:
         embedding = read_embedding(folder, self.face_embedding)
@@ -208,7 +211,9 @@ class M2PDataset(Dataset[dict[str, Any]]):
 
     def _sure(self, dance: Dance) -> np.ndarray:
         """(T,) bool."""
-        return np.asarray(self._seen(dance)[:, _LIMBS, 2].mean(axis=1) >= self.min_body_confidence)
+        confidence = self._seen(dance)[..., 2]
+        shows_legs = bool((confidence[:, _LEGS] >= _SEEN).all(axis=1).any())
+        return np.asarray(confidence[:, [*_ARMS, *_LEGS] if shows_legs else _ARMS].mean(axis=1) >= self.min_body_confidence)
 
     def _nothing(self, root: Path) -> str:
         """Why no dance is left, and what would help."""
