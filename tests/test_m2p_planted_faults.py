@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import m2p_faults as faults
+from conftest import PLANTED
 from m2p_cases import clean_dataset, needs_dances
 from onscreen.checks import run
 from onscreen.checks.embeddings import check_embeddings
@@ -133,16 +134,13 @@ def failed(findings: Iterator[Finding]) -> list[tuple[str, str]]:
     return [(finding.sample, finding.check) for finding in findings if finding.status == "fail"]
 
 
-@pytest.fixture(scope="module")
-def found_of(request: pytest.FixtureRequest) -> Iterator[dict[str, bool]]:
-    """Fault -> whether it was found; told at the end."""
+@pytest.fixture
+def found_of(record_property: Callable[[str, object], None]) -> Iterator[dict[str, bool]]:
+    """Fault -> whether it was found; counted at the end of the whole run (conftest.py)."""
     found: dict[str, bool] = {}
     yield found
-    writer, capture = request.config.get_terminal_writer(), request.config.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled():
-        writer.line(f"\nplanted faults found: {sum(found.values())} of {len(found)}")
-        for name in (name for name, is_found in found.items() if not is_found):
-            writer.line(f"  not found: {name}")
+    for name, is_found in found.items():
+        record_property(f"{PLANTED}{name}", is_found)
 
 
 @pytest.fixture(scope="module", autouse=True)
