@@ -11,11 +11,13 @@ from onscreen.config import M2p
 from onscreen.records import Clip
 from onscreen.stages.m2p import finished
 from onscreen.stages.m2p_gate import remarks
+from onscreen.stages.m2p_sound import clearest_pulse
+from real_data import DATA, needs_real_data
 from records_of import row
 
 CLIP = row(Clip, clip_id="vid_1", end_s=5.0, audio_rate_hz=48000)
 META: dict[str, Any] = {
-    **{"frames": 120, "start_s": 0.0, "shot": 0, "shots": 1, "silent_s": 0.2, "people": 1, "several_share": 0.0},
+    **{"frames": 120, "start_s": 0.0, "shot": 0, "shots": 1, "silent_s": 0.2, "pulse": 0.4, "people": 1, "several_share": 0.0},
     **{"outside_share": 0.0, "window": {"x": 0, "y": 0, "side": 720}, "views": [{"score": 0.9, "interocular_px": 40.0}]},
 }
 
@@ -51,6 +53,28 @@ def test_a_face_that_is_never_seen_and_one_that_would_not_do_are_told_apart() ->
 def test_sound_below_the_recommended_rate_is_remarked_with_both_numbers() -> None:
     [remark] = remarks(M2p(), replace(CLIP, audio_rate_hz=22050), Item(META, BODY), 1)
     assert (remark.code, remark.numbers) == ("low_audio_rate", {"audio_hz": 22050.0, "recommended_audio_hz": 44100.0})
+
+
+def test_speech_without_a_clear_beat_is_remarked_with_its_numbers_where_both_are_measured() -> None:
+    spoken = replace(CLIP, speech_start_s=[1.0], speech_end_s=[4.5])
+    [remark] = remarks(M2p(), spoken, Item({**META, "pulse": 0.12}, BODY), 1)
+    assert (remark.code, remark.numbers["pulse"], remark.numbers["speech_share"]) == (
+        "speech_not_music",
+        0.12,
+        pytest.approx(0.7),
+    )
+    assert found({}, spoken) == []  # somebody sings or talks over a clear beat
+    assert found({"pulse": None}, spoken) == []  # too short a sound to tell
+    assert found({"pulse": 0.12}) == []  # music without a clear beat
+    second_shot = {"pulse": 0.12, "start_s": 3.0, "frames": 48, "shot": 1, "shots": 2}
+    assert found(second_shot, replace(spoken, speech_end_s=[2.9])) == ["shorter_than_recommended"]  # the first is spoken over
+
+
+@needs_real_data
+def test_a_talk_under_a_dance_is_remarked_and_the_music_of_a_dance_is_not() -> None:
+    speech = {"speech_start_s": [0.5], "speech_end_s": [4.5]}
+    for name, codes in (("clips/hdtf_aoc.mp4", ["speech_not_music"]), ("dance/dance_with_music.mp4", [])):
+        assert found({"pulse": clearest_pulse(DATA / name, 0.0, 5.0)}, replace(CLIP, **speech)) == codes
 
 
 def test_unsure_points_and_smoothing_are_decided_when_a_part_is_written() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from media_cases import broken, encoded, number_of, slideshow, video
 from onscreen.errors import Rejected
-from onscreen.media.sampling import FILL_S, sample_frames
+from onscreen.media.sampling import FILL_S, glance, sample_frames
 from onscreen.media.video import constant_rate_frames
 
 
@@ -144,3 +144,30 @@ def test_a_keyframe_shows_what_is_on_screen_then(five_seconds):
     retimed = list(constant_rate_frames(five_seconds, 0, 5, 25))
     for frame in sample_frames(five_seconds, 0, 5, 5, "keyframes"):
         assert np.array_equal(frame.image, retimed[round(frame.time_s * 25)].image)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.mp4", "libx264"), ("a.mp4", "libx265"), ("a.webm", "libvpx-vp9"), ("a.mpg", "mpeg2video"), ("a.avi", "mpeg4")],
+)
+def test_a_glance_is_one_frame_of_each_part_of_the_clip_whatever_codec_it_has(tmp_path, name, codec):
+    path = encoded(tmp_path / name, codec, "mp2" if name.endswith("mpg") else "libopus" if name.endswith("webm") else "aac")
+    for start_s, end_s in ((0.0, 5.0), (1.3, 4.7)):
+        frames = glance(path, start_s, end_s, 4)
+        assert len(frames) == 4
+        for part, frame in enumerate(frames):
+            assert part - 0.1 <= 4 * frame.time_s / (end_s - start_s) <= part + 1.1
+        exact = [number_of(frame.image) for frame in frames]
+        assert exact == pytest.approx([(start_s + frame.time_s) * 25 for frame in frames], abs=1.1)  # AVI's times are late by one
+
+
+def test_a_glance_decodes_keyframes_alone_where_each_part_has_one(five_seconds, monkeypatch):
+    decoded = []
+    monkeypatch.setattr("onscreen.media.sampling.frames_of", lambda packet: decoded.append(packet.size) or packet.decode())
+    assert [frame.time_s for frame in glance(five_seconds, 0, 5, 5)] == pytest.approx([0, 1, 2, 3, 4], abs=0.2)
+    assert sum(size > 0 for size in decoded) <= 30
+
+
+def test_a_glance_at_a_clip_of_few_frames_gives_all_of_them(tmp_path):
+    path = slideshow(tmp_path / "slides.mp4", [0, 0.04, 0.08, 3.0, 9.0])
+    assert [number_of(frame.image) for frame in glance(path, 0, 10, 8)] == [0, 1, 2, 3, 4]

@@ -44,6 +44,7 @@ class Film:
         self._container.mux(self._stream.encode(None))
         self._container.mux(sound.rest())
         self._container.close()
+        self._packets.clear()
 
     def _open(self, frame: Any) -> None:
         import av

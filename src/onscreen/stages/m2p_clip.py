@@ -17,7 +17,8 @@ import numpy as np
 from onscreen.cache import Item
 from onscreen.errors import Rejected
 from onscreen.faces import embedders
-from onscreen.media.sampling import sample_frames
+from onscreen.media.memory import keep_memory
+from onscreen.media.sampling import glance
 from onscreen.motion import music, songs
 from onscreen.motion.framing import FORESIGHT, show, to_window, whole_window
 from onscreen.motion.keypoints import assemble
@@ -74,7 +75,8 @@ def look_for_body(clip: DanceClip) -> Item:
     arrays: limbs (N, 12), legs (N, 6) float32: confidence of LIMBS and LEGS of the largest body, 0 = not in the picture.
     """
     cv2.setNumThreads(1)
-    frames = sample_frames(clip.path, clip.start_s, clip.end_s, LOOKS, "uniform")
+    keep_memory()
+    frames = glance(clip.path, clip.start_s, clip.end_s, LOOKS)
     with silent_native_log(), open_body(clip.files, video=False, people=MOST_PEOPLE) as body:
         bodies = [[visible(assemble(found), frame.image) for found in body.bodies(frame.image)] for frame in frames]
     height, width = frames[0].image.shape[:2]
@@ -105,6 +107,7 @@ def measure_dance(clip: DanceClip) -> Item:
     Raises Rejected: what m2p_sound.listen and the media functions raise; and, for a clip of one part, what that part raises.
     """
     cv2.setNumThreads(1)
+    keep_memory()
     sound, parts, lost = listen(clip.path, clip.start_s, clip.end_s, clip.fps), list[Item](), list[dict[str, Any]]()
     with tempfile.TemporaryDirectory() as folder:
         for shot, take in enumerate(takes(clip.shooting, sound.frames, Path(folder))):
@@ -138,7 +141,8 @@ def _part(clip: DanceClip, sound: Sound, take: Take, shot: int, folder: Path) ->
         **{"window": asdict(take.window), "decodes": take.decodes, "outside_share": _outside(take.points, points)},
         **{"people": take.people, "several_share": take.several / take.frames},
         **{"pose": clip.pose, "body_frame": take.body_frame},
-        **{name: getattr(heard, name) for name in ("tempo_bpm", "key", "key_strength", "silent_s", "pulse", "padded_frames")},
+        **{name: getattr(heard, name) for name in ("tempo_bpm", "other_tempo_bpm", "pulse", "key", "key_strength")},
+        **{name: getattr(heard, name) for name in ("silent_s", "padded_frames")},
         **{"beats_s": heard.beats_s.tolist(), "context_s": context_s, "views": []},
     }
     arrays |= {"points": points, "music": heard.features, "video": np.frombuffer(video, np.uint8)}

@@ -148,15 +148,18 @@ def _about_sound(params: M2p, clip: Clip, part: Item) -> Iterator[Remark]:
     if part.meta["silent_s"] > _PAUSE_S:
         numbers = {"silent_s": part.meta["silent_s"], "allowed_s": _PAUSE_S}
         yield Remark("silence", "the music pauses", numbers)
+    start_s, pulse = part.meta["start_s"] - clip.start_s, part.meta["pulse"]
+    share = _speech_share(clip, start_s, start_s + part.meta["frames"] / params.fps)
+    if pulse is not None and is_speech(pulse, share):
+        numbers = {"pulse": pulse, "music_from_pulse": SPEECH_PULSE, "speech_share": share, "speech_from_share": SPEECH_SHARE}
+        yield Remark("speech_not_music", "what is heard is speech without a clear beat, more than music", numbers)
 
 
 def _about_picture(params: M2p, part: Item, good: int) -> Iterator[Remark]:
     meta = part.meta
     if not _is_whole(params, part):
-        numbers = {"share": _legs_share(part), "upper_share": upper_share(params, part)}
-        yield Remark(
-            "legs_not_seen", "a dancer from the head down to the hips: the legs are outside the picture, or unsure", numbers
-        )
+        numbers = {"legs_share": round(_legs_share(part), 4), "upper_share": round(upper_share(params, part), 4)}
+        yield Remark("legs_not_seen", "the legs are outside the picture or unsure; the arms are seen", numbers)
     if not meta["views"]:
         yield Remark("no_face", "the dancer's face is never seen; the reference picture shows the body")
     elif not good:

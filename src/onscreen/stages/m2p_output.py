@@ -35,6 +35,7 @@ SCHEMA_VERSION = 1  # of metadata.json
 _BEATS = (
     "AIST++ (Li et al. 2021): mean over dance beats of exp(-d^2 / 2 sigma^2) to the nearest music beat; chance: of moved beats"
 )
+_HEARD = ("tempo_bpm", "other_tempo_bpm", "pulse", "key", "key_strength", "beats_s", "silent_s")
 _OVERLAYS, _OVERLAY_FRAMES = 4, 4  # samples that get a drawn picture, frames in each
 
 
@@ -78,7 +79,7 @@ def entry_of(sample: Sample, item: Item, params: M2p, missing: Sequence[str]) ->
         **{"source_audio_hz": clip.audio_rate_hz, "source_audio_channels": clip.audio_channels},
         **{"identity": dancer.identity_id, "identity_known_by": dancer.known_by, "song": sample.song, "group": sample.group},
         "labels": dict(sample.labels),
-        "music": {name: meta[name] for name in ("tempo_bpm", "key", "key_strength", "beats_s", "silent_s")},
+        "music": {name: meta[name] for name in _HEARD},
         **{"padded_frames": meta["padded_frames"], "context_s": meta["context_s"]},
         "beat_alignment": _alignment(item, params.fps),
         **{"window": window, "scale": round(params.resolution / window["side"], 4)},

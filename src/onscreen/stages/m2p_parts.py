@@ -6,8 +6,9 @@ meta: shot (its number in the clip, from 0; parts without a measurement count to
 start_s (of frame 0, seconds on the source's clock); width, height (of the source's picture); window, outside_share (of the sure
 points, those that the window cuts off), decodes (how often the part's pictures were decoded); people (most bodies seen in one
 frame), several_share (of the frames, those with more than one); pose (backend); body_frame (the one with the surest body);
-tempo_bpm, key, key_strength, beats_s, silent_s, pulse, padded_frames, context_s (see motion/music.py); views: [{frame, reference_scale (pixels of the reference
-picture for one of the source) and score and the fields of Quality}], best first; body_scale: as reference_scale, of the body's picture.
+tempo_bpm, other_tempo_bpm, pulse, key, key_strength, beats_s, silent_s, padded_frames, context_s (see motion/music.py);
+views: [{frame, reference_scale (pixels of the reference picture for one of the source) and score and the fields of Quality}], best
+first; body_scale: as reference_scale, of the body's picture.
 arrays: points (T, 134, 3) float32, pixels of the video; music (T, 4800) float32; video: mp4 bytes; embeddings (V, 128) float32 of
 the views; arcface (V, 512) float32, where its weights are here; reference_<v>: JPEG bytes of each view's reference picture;
 reference_body: JPEG bytes of body_frame, letterboxed; limbs (T, 12), legs (T, 6): confidence; song (H, 2) int32.
