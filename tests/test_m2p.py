@@ -149,7 +149,7 @@ def test_a_dance_without_legs_says_so_and_somebody_who_talks_is_rejected() -> No
     assert isinstance(found, Sample)
     assert (found.dance.body_share, found.dance.upper_share) == (0.0, 1.0)
     [remark] = [remark for remark in found.dance.warnings if remark.code == "legs_not_seen"]
-    assert remark.numbers == {"share": 0.0, "upper_share": 1.0}
+    assert remark.numbers == {"legs_share": 0.0, "upper_share": 1.0}
     assert codes(m2p.run(Params(), [(speaking(0.9), item)], NOBODY)) == ["upper_body_and_speech"]
 
 

@@ -29,7 +29,7 @@ def test_files_alone_tell_length_points_sound_and_alignment(good: Path) -> None:
     assert (found.video, found.reference, found.missing) == ("train/a/video.mp4", "train/a/reference_image.jpg", [])
     assert (found.seconds, found.frames, found.fps, found.poses, found.keypoints) == (1.0, FRAMES, 24.0, FRAMES, 134)
     numbers = dict(found.numbers)
-    assert numbers["Frames that show"] == "all limbs 100%, face 0%, left hand 0%, right hand 0%"
+    assert numbers["Frames that show"] == "all limbs 100%, shoulders and elbows 100%, face 0%, left hand 0%, right hand 0%"
     assert numbers["Sound"].startswith("44100 Hz, 2 channels, peak -")
     assert "measured for this page" in numbers["Beats"] or numbers["Beats"].startswith("none: ")
     assert numbers["Dancer"] == "not stated"

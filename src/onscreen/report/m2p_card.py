@@ -21,6 +21,7 @@ from onscreen.report.m2p_pictures import heat_map, pack_points, waveform
 _LIMBS = [
     INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 ]
+_UPPER = [INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("shoulder", "elbow")]
 _PARTS = (("face", FACE), ("left hand", LEFT_HAND), ("right hand", RIGHT_HAND))
 _SHOWN_APART = ("id", "folder", "split", "labels", "warnings", "beats_s", "music")  # of an entry; the rest is listed as it is
 _FIRST = (("Dancer", "identity", "identity_known_by"), ("Song", "song", ""), ("Cut from", "source", "start_s"))
@@ -119,7 +120,8 @@ def _points(card: Card, sample: SampleFolder) -> np.ndarray | None:
 
 def _shares(points: np.ndarray) -> str:
     seen = points[..., 2] > 0
-    shares = [("all limbs", seen[:, _LIMBS].all(axis=1)), *((name, seen[:, part].any(axis=1)) for name, part in _PARTS)]
+    shares = [("all limbs", seen[:, _LIMBS].all(axis=1)), ("shoulders and elbows", seen[:, _UPPER].all(axis=1))]
+    shares += [(name, seen[:, part].any(axis=1)) for name, part in _PARTS]
     return ", ".join(f"{name} {share.mean():.0%}" for name, share in shares)
 
 
@@ -209,7 +211,7 @@ def _claims(card: Card, entry: Mapping[str, Any]) -> None:
     for warning in warnings if isinstance(warnings, list) else []:
         told = _mapping(warning)
         words = [_text(told[name]) for name in ("code", "detail") if name in told]
-        numbers = ", ".join(f"{name} {_text(value)}" for name, value in _mapping(told.get("numbers")).items())
+        numbers = ", ".join(f"{name.replace('_', ' ')} {_text(value)}" for name, value in _mapping(told.get("numbers")).items())
         card.warnings.append((": ".join(words) or _text(warning)) + (f" ({numbers})" if numbers else ""))
     card.numbers += list(_whose(entry))
     card.labels = [
