@@ -2,7 +2,7 @@ import av
 import numpy as np
 import pytest
 
-from media_cases import beep_at, broken, encoded, number_of, numbered, onset_s, pictures, shifted, slideshow, turned, video
+from media_cases import SIZE, beep_at, broken, encoded, number_of, numbered, onset_s, pictures, shifted, slideshow, turned, video
 from onscreen.errors import Rejected
 from onscreen.media.audio import Audio, decode_audio
 from onscreen.media.probe import probe
@@ -145,3 +145,17 @@ def test_picture_and_sound_stay_together_in_every_container(tmp_path, name, vide
 def test_sound_of_three_channels_is_refused(tmp_path):
     with pytest.raises(ValueError, match="one or two channels"):
         write_video(tmp_path / "a.mp4", pictures(5), 25, Audio(np.zeros((100, 3), np.float32), 48000))
+
+
+def test_an_avi_with_b_frames_gives_its_pictures_in_order_though_it_holds_no_times(tmp_path):
+    path = tmp_path / "b.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"bf": "3", "g": "20"})
+        (stream.height, stream.width), stream.pix_fmt = SIZE, "yuv420p"
+        for index in range(60):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(numbered(index))))
+        container.mux(stream.encode(None))
+    assert [number_of(frame.image) for frame in constant_rate_frames(path, 0.0, 2.4, 25)] == list(range(60))
+    assert [number_of(frame.image) for frame in constant_rate_frames(path, 1.2, 2.0, 25)] == list(range(30, 50))
+    for mode in ("keyframes", "uniform"):
+        assert all(number_of(frame.image) == round(frame.time_s * 25) for frame in sample_frames(path, 0.0, 2.4, 5, mode))

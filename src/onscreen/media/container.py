@@ -109,9 +109,17 @@ def _seek(container: Any, stream: Any, time_s: float) -> bool:
     return True
 
 
+def tells_no_times(container: Any, stream: Any) -> bool:
+    """Whether packets do not tell when their pictures are shown: AVI holds no such times, and B-frames come out in another order."""
+    return container.format.name == "avi" and stream.type == "video" and bool(stream.codec_context.has_b_frames)
+
+
 def _decode(container: Any, stream: Any, zero: float, broken_s: list[float]) -> Iterator[tuple[float, Any]]:
+    clock = _OutputOrder() if tells_no_times(container, stream) else None
     for packet in packets(container, stream):
         frames = frames_of(packet)
+        if clock is not None:
+            clock.set(packet, frames or [])
         stamp = packet.dts if packet.pts is None else packet.pts
         if stamp is not None and (packet.is_corrupt or frames is None):
             broken_s.append(float(stamp * packet.time_base) - zero)
@@ -120,6 +128,26 @@ def _decode(container: Any, stream: Any, zero: float, broken_s: list[float]) -> 
                 time_s = float(frame.pts * frame.time_base) - zero
                 broken_s += [time_s] if frame.is_corrupt else []
                 yield time_s, frame
+
+
+class _OutputOrder:
+    """Times of frames by the order in which the decoder gives them: that of the packet fed then, less what the decoder holds back."""
+
+    def __init__(self) -> None:
+        self._first: int | None = None
+        self._delay: int | None = None
+        self._next = 0
+
+    def set(self, packet: Any, frames: list[Any]) -> None:
+        """Give these frames, which came out when this packet was fed (empty at the end), their times."""
+        self._first = packet.dts if self._first is None else self._first
+        for frame in frames:
+            if packet.dts is not None and self._first is not None:
+                self._delay = packet.dts - self._first if self._delay is None else self._delay
+                frame.pts = max(self._next, packet.dts - self._delay) if self._next else packet.dts - self._delay
+            else:
+                frame.pts = self._next
+            self._next = frame.pts + 1  # AVI counts in frames
 
 
 def packets_from(container: Any, stream: Any, start_s: float) -> Iterator[Any]:

@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import numpy as np
 
 from onscreen.errors import Rejected
-from onscreen.media.container import clock_start, decode_from, frames_of, packets_from
+from onscreen.media.container import clock_start, decode_from, frames_of, packets_from, tells_no_times
 from onscreen.media.video import CLOCK_ERROR_S, Frame, open_picture, upright
 
 Mode: TypeAlias = Literal["keyframes", "uniform", "first"]
@@ -128,6 +128,8 @@ def _planned(path: Path, start_s: float, end_s: float, count: int, mode: Mode) -
 
 def _announced(container: Any, stream: Any, start_s: float, end_s: float) -> list[_Timed[_Packet]] | None:
     """The clip's frames by time, those left out that no keyframe of the file leads to; None where a packet tells no time."""
+    if tells_no_times(container, stream):
+        return None
     zero, found = clock_start(container), list[_Timed[_Packet]]()
     key: _Packet | None = None
     for packet in packets_from(container, stream, start_s):
