@@ -1,11 +1,16 @@
 """The square window of a sample: what it shows, and that points and pixels move alike."""
 
+from fractions import Fraction
+
+import av
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onscreen.motion.framing import Window, fit_window, show, to_window
+from onscreen.media.cropping import Cropper
+from onscreen.media.video import Decoded
+from onscreen.motion.framing import Window, fit_window, show, to_window, whole_window
 
 
 def body(*places: tuple[float, float], confidence: float = 1.0) -> np.ndarray:
@@ -46,7 +51,8 @@ def test_a_window_is_never_larger_than_the_letterbox_and_never_shows_more_outsid
     width: int, height: int, places: list[tuple[float, float]], resolution: int
 ) -> None:
     window = fit_window(body(*places), width, height, resolution)
-    assert 0 < window.side <= max(width, height)
+    assert window.side % 2 == 0
+    assert 0 < window.side <= max(width, height) + max(width, height) % 2
     for start, length in ((window.x, width), (window.y, height)):
         if window.side <= length:
             assert 0 <= start <= length - window.side
@@ -73,3 +79,21 @@ def test_what_lies_outside_the_window_is_unseen_and_what_lies_outside_the_pictur
     shown = show(np.full((100, 50, 3), 200, np.uint8), Window(-25, 0, 100), 64)
     assert (shown[:, :15] == 0).all()
     assert (shown[:, 17:47] == 200).all()
+
+
+@pytest.mark.parametrize("kind", ["fitted", "whole"])
+def test_every_window_of_every_size_of_picture_can_be_filmed_where_it_shows_what_it_should(kind: str) -> None:
+    """Also odd sizes, and windows that reach beyond the picture."""
+    random = np.random.default_rng(3)
+    for _ in range(150):
+        width, height = (int(length) for length in random.integers(30, 140, 2))
+        places = random.uniform(0, 1, (2, 2)) * (width, height)
+        fitted = fit_window(body(*map(tuple, places)), width, height, 64)
+        window = fitted if kind == "fitted" else whole_window(width, height)
+        image = np.full((height, width, 3), 200, np.uint8)
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")
+        frame.pts, frame.time_base = 0, Fraction(1, 24)
+        filmed = Cropper(window.x, window.y, window.side, 64)(Decoded(frame, width, height)).to_ndarray(format="rgb24")
+        expected = show(image, window, 64)
+        assert filmed.shape == expected.shape
+        assert np.abs(filmed.astype(int) - expected).mean() < 12  # colour of two pixels at the border of a bar

@@ -18,7 +18,10 @@ _SURE = 0.5  # confidence; a doubtful point must not widen the picture
 
 @dataclass(frozen=True)
 class Window:
-    """A square of the source picture: its upper left corner and its side, px. Where it lies outside the picture it is black."""
+    """A square of the source picture: its upper left corner and its side, px. Where it lies outside the picture it is black.
+
+    The side is even, and so are corners outside the picture: colour is coded for two pixels at once.
+    """
 
     x: int
     y: int
@@ -26,8 +29,8 @@ class Window:
 
 
 def whole_window(width: int, height: int) -> Window:
-    """The letterbox: the square around the whole picture."""
-    side = max(width, height)
+    """The letterbox: the smallest square of an even side around the whole picture."""
+    side = _even(max(width, height))
     return Window(_place(0, side, width), _place(0, side, height), side)
 
 
@@ -39,9 +42,9 @@ def fit_window(points: np.ndarray, width: int, height: int, resolution: int, mar
     scaled up.
     """
     sure = points[points[..., 2] >= _SURE][:, :2]
-    whole = max(width, height)
+    whole = _even(max(width, height))
     low, high = (sure.min(axis=0), sure.max(axis=0)) if len(sure) else (np.zeros(2), np.array([width, height]))
-    side = int(np.clip(np.ceil((high - low).max() * (1 + 2 * margin)), min(resolution, whole), whole))
+    side = _even(int(np.clip(np.ceil((high - low).max() * (1 + 2 * margin)), min(resolution, whole), whole)))
     corner = [_place(middle, side, length) for middle, length in zip((low + high) / 2, (width, height), strict=True)]
     return Window(corner[0], corner[1], side)
 
@@ -60,10 +63,14 @@ def _extent(window: Window, width: int, height: int) -> tuple[np.ndarray, np.nda
     return np.maximum(corner, 0), np.minimum(corner + window.side, [width, height])
 
 
+def _even(length: int) -> int:
+    return length + length % 2
+
+
 def _place(middle: float, side: int, length: int) -> int:
     """Start of the window along one axis: inside the picture where it fits, else with the picture in its middle."""
     if side >= length:
-        return 2 * ((length - side) // 4)  # even, for the sake of colour, which is coded for two pixels at once
+        return -2 * ((side - length) // 4)
     return int(np.clip(round(middle - side / 2), 0, length - side))
 
 
