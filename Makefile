@@ -25,4 +25,4 @@ test: setup
 	ruff check
 	ruff format --check
 	mypy
-	pytest
+	pytest -n auto --dist loadfile --no-loadscope-reorder --durations=15
