@@ -34,6 +34,7 @@ def found(change: dict[str, Any], clip: Clip = CLIP, good: int = 1) -> list[str]
         ({"frames": 48, "shots": 2}, "shorter_than_recommended"),
         ({"frames": 300}, "longer_than_recommended"),
         ({"frames": 96}, "sound_ends_early"),
+        ({"frames": 117, "start_s": 0.125}, "starts_late"),
         ({"silent_s": 0.8}, "silence"),
         ({"people": 2, "several_share": 0.25}, "several_people"),
         ({"outside_share": 0.01}, "points_outside_window"),
@@ -48,6 +49,12 @@ def test_what_is_below_a_recommendation_is_accepted_with_a_remark(change: dict[s
 def test_a_face_that_is_never_seen_and_one_that_would_not_do_are_told_apart() -> None:
     assert found({"views": []}, good=0) == ["no_face"]
     assert found({}, good=0) == ["no_good_face"]
+
+
+def test_a_body_that_is_out_of_the_picture_for_a_while_is_remarked_with_the_share() -> None:
+    gone = {name: array.repeat(10, axis=0) * (np.arange(10) < 8)[:, None] for name, array in BODY.items()}
+    [remark] = remarks(M2p(), CLIP, Item(META, gone), 1)
+    assert (remark.code, remark.numbers) == ("body_leaves_picture", {"upper_share": 0.8, "recommended_share": 0.9})
 
 
 def test_sound_below_the_recommended_rate_is_remarked_with_both_numbers() -> None:

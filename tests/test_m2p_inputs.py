@@ -35,6 +35,7 @@ from onscreen.stages import m2p, prepare
 from onscreen.stages.m2p_clip import FACE_MODELS, LOOK_MODELS, DanceClip, look_for_body, measure_dance
 from onscreen.stages.m2p_output import write_sample
 from onscreen.stages.m2p_parts import part_of, parts_of
+from onscreen.stages.m2p_records import Sample
 from onscreen.stages.m2p_sides import People
 from onscreen.voices.speech import measure_video
 from real_data import DATA
@@ -250,8 +251,34 @@ def test_sound_after_the_last_picture_is_in_no_file(tmp_path: Path) -> None:
     assert probe(folder / "video.mp4").audio_end_s == pytest.approx(2.0, abs=1 / 24)
 
 
-def test_sound_that_starts_late_is_rejected(tmp_path: Path) -> None:
-    assert through(film(tmp_path / "a.mp4", rate(24), clicks(1.5), late_s=0.5)) == ([], {"a": "audio_starts_late"})
+def test_sound_that_starts_late_begins_the_dance_with_it(tmp_path: Path) -> None:
+    folder = one_sample(film(tmp_path / "a.mp4", rate(24), clicks(1.5), late_s=0.5))
+    assert_one_time(folder, list(range(12, 48)))
+
+
+@pytest.mark.parametrize(("late_s", "frames"), [(0.5, 12), (0.07, 2)])
+def test_a_picture_that_starts_late_begins_the_dance_with_it(tmp_path: Path, late_s: float, frames: int) -> None:
+    """Picture 0 is at late_s; the dance begins on the source's frame grid, which is at most one frame behind it."""
+    times = [late_s + time_s for time_s in rate(24)]
+    folder = one_sample(film(tmp_path / "a.mp4", times, clicks(2.5)))
+    count = len(np.load(folder / "music_features.npy"))
+    assert count >= 46
+    assert_one_time(folder, list(range(count)), MARK_S - frames / 24)
+
+
+def test_a_late_start_is_remarked_and_what_is_left_must_be_long_enough(tmp_path: Path) -> None:
+    [clip] = prepared(path := film(tmp_path / "a.mp4", rate(24), clicks(1.5), late_s=0.5))[0]
+    measured = measured_dance(path, clip, SMALL.m2p)
+    assert isinstance(measured, Item)
+    [part] = parts_of(measured)
+    assert (part.meta["start_s"], part.meta["frames"]) == (0.5, 36)
+    [sample] = m2p.run(SMALL, [(clip, measured)], People([], {}))
+    assert isinstance(sample, Sample)
+    assert [remark.numbers for remark in sample.dance.warnings if remark.code == "starts_late"] == [{"late_s": 0.5}]
+    strict = SMALL.model_copy(update={"m2p": SMALL.m2p.model_copy(update={"min_clip_s": 1.6})})
+    [reject] = m2p.run(strict, [(clip, measured)], People([], {}))
+    assert isinstance(reject, Reject)
+    assert reject.code == "clip_too_short"
 
 
 def test_a_truncated_file_gives_what_it_holds_and_one_without_its_index_nothing(tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ No threshold is applied here, so that changing one decodes nothing (stages/m2p.p
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from onscreen.errors import Rejected
 from onscreen.faces import embedders
 from onscreen.media.memory import keep_memory
 from onscreen.media.sampling import glance
+from onscreen.media.video import CLOCK_ERROR_S
 from onscreen.motion import music, songs
 from onscreen.motion.framing import FORESIGHT, show, to_window, whole_window
 from onscreen.motion.keypoints import assemble
@@ -38,6 +40,7 @@ MOST_PEOPLE = 5  # bodies that are told apart in a picture
 LOOK_MODELS = BODY_WEIGHTS
 FACE_MODELS = ("mediapipe_face_mesh", *embedders.WEIGHTS[EMBEDDER])
 """What every whole measurement needs beside the models of its pose backend."""
+_LATE = ("picture_starts_late", "audio_starts_late")
 SAMPLE_MODELS = (*WEIGHTS_OF["mediapipe"], *FACE_MODELS)
 
 
@@ -103,9 +106,23 @@ def _extent(points: np.ndarray) -> float:
 def measure_dance(clip: DanceClip) -> Item:
     """Everything of a clip's samples: parts_of tells them apart, and says what a part holds (m2p_parts).
 
-    Pictures are decoded once, and once more for a part whose dancer leaves the expected window.
+    Pictures are decoded once, and once more for a part whose dancer leaves the expected window. Where picture or sound start late,
+    the first part begins with the first frame that has both, whole frames after the clip.
     Raises Rejected: what m2p_sound.listen and the media functions raise; and, for a clip of one part, what that part raises.
     """
+    try:
+        return _measured(clip)
+    except Rejected as rejected:
+        if rejected.code not in _LATE:
+            raise
+        late = math.ceil((rejected.numbers["late_s"] - CLOCK_ERROR_S) * clip.fps)
+        later = replace(clip, start_s=clip.start_s + late / clip.fps)
+        if later.start_s + 1 / clip.fps > clip.end_s:
+            raise
+    return measure_dance(later)
+
+
+def _measured(clip: DanceClip) -> Item:
     cv2.setNumThreads(1)
     keep_memory()
     sound, parts, lost = listen(clip.path, clip.start_s, clip.end_s, clip.fps), list[Item](), list[dict[str, Any]]()

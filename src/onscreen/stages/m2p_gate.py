@@ -13,6 +13,7 @@ from onscreen.stages.m2p_film import SEEN, UPPER
 from onscreen.stages.m2p_records import Remark
 
 _PAUSE_S = 0.5  # silence that may lie between two beats
+_MOSTLY = 0.9  # share of frames that should show a body
 
 
 def check_clip(params: M2p, clip: Clip) -> None:
@@ -22,13 +23,13 @@ def check_clip(params: M2p, clip: Clip) -> None:
     if clip.loudness_lufs is None:
         raise Rejected("silent", "the soundtrack is silent (below -70 LUFS)")
     wanted = (
-        ("clip_too_short", "min_clip_s", clip.end_s - clip.start_s, params.min_clip_s),
-        ("low_fps", "min_source_fps", round(clip.fps, 1), params.min_source_fps),  # 23.976 counts as 24
-        ("too_few_pixels", "min_source_px", min(clip.width, clip.height), params.min_source_px),
+        ("clip_too_short", "min_clip_s", clip.end_s - clip.start_s, params.min_clip_s, "s long"),
+        ("low_fps", "min_source_fps", round(clip.fps, 1), params.min_source_fps, "frames a second"),  # 23.976 counts as 24
+        ("too_few_pixels", "min_source_px", min(clip.width, clip.height), params.min_source_px, "pixels on the shorter side"),
     )
-    for code, name, found, least in wanted:
+    for code, name, found, least, unit in wanted:
         if found < least:
-            raise Rejected(code, f"below m2p.{name}", {"found": found, name: least})
+            raise Rejected(code, f"{found:.4g} {unit}, m2p.{name} asks for {least:g}", {"found": found, name: least})
 
 
 def check_look(params: M2p, clip: Clip, item: Item) -> None:
@@ -54,13 +55,16 @@ def check_part(params: M2p, clip: Clip, part: Item) -> None:
     duration_s = part.meta["frames"] / params.fps
     if duration_s < params.min_clip_s:
         numbers = {"duration_s": duration_s, "min_clip_s": params.min_clip_s}
-        detail = "the shot is shorter" if part.meta["shots"] > 1 else "picture and sound share too few frames"
+        what = "the shot is" if part.meta["shots"] > 1 else "picture and sound share"
+        detail = f"{what} {duration_s:.2f} s, m2p.min_clip_s asks for {params.min_clip_s:g}"
         raise Rejected("clip_too_short", detail, numbers)
     if _is_whole(params, part):
         return
     if upper_share(params, part) < params.min_body_frames:
         numbers = {**_body_numbers(params, part), "min_body_frames": params.min_body_frames}
-        raise Rejected("body_seldom_seen", "a whole body, or one with both arms, is seen in too few frames", numbers)
+        share, least = upper_share(params, part), params.min_body_frames
+        detail = f"a body with both arms is seen in {share:.0%} of the frames, m2p.min_body_frames asks for {least:.0%}"
+        raise Rejected("body_seldom_seen", detail, numbers)
     start_s = part.meta["start_s"] - clip.start_s
     _check_sound(params, part, _speech_share(clip, start_s, start_s + duration_s))
 
@@ -130,6 +134,10 @@ def remarks(params: M2p, clip: Clip, part: Item, good: int) -> tuple[Remark, ...
 
 def _about_length(params: M2p, clip: Clip, part: Item) -> Iterator[Remark]:
     duration_s = part.meta["frames"] / params.fps
+    late_s = part.meta["start_s"] - clip.start_s
+    if part.meta["shot"] == 0 and late_s > 1.5 / params.fps:
+        detail = "the dance begins where picture and sound both do, after the clip's start"
+        yield Remark("starts_late", detail, {"late_s": late_s})
     if duration_s < params.recommended_min_s:
         numbers = {"duration_s": duration_s, "recommended_min_s": params.recommended_min_s}
         yield Remark("shorter_than_recommended", "below m2p.recommended_min_s", numbers)
@@ -160,6 +168,9 @@ def _about_picture(params: M2p, part: Item, good: int) -> Iterator[Remark]:
     if not _is_whole(params, part):
         numbers = {"legs_share": round(_legs_share(part), 4), "upper_share": round(upper_share(params, part), 4)}
         yield Remark("legs_not_seen", "the legs are outside the picture or unsure; the arms are seen", numbers)
+    if (share := upper_share(params, part)) < _MOSTLY:
+        detail = "in some frames nobody is surely seen"
+        yield Remark("body_leaves_picture", detail, {"upper_share": round(share, 4), "recommended_share": _MOSTLY})
     if not meta["views"]:
         yield Remark("no_face", "the dancer's face is never seen; the reference picture shows the body")
     elif not good:

@@ -35,6 +35,11 @@ SCHEMA_VERSION = 1  # of metadata.json
 _BEATS = (
     "AIST++ (Li et al. 2021): mean over dance beats of exp(-d^2 / 2 sigma^2) to the nearest music beat; chance: of moved beats"
 )
+_CONTEXT = (
+    "a row of music_features.npy also describes the frames around it, up to context_s of the source's sound before and after the"
+    " sample. padded_frames: rows near the source's own start or end, whose context repeats the source's first or last frame; of the"
+    " sample itself no frame is padded"
+)
 _HEARD = ("tempo_bpm", "other_tempo_bpm", "pulse", "key", "key_strength", "beats_s", "silent_s")
 _OVERLAYS, _OVERLAY_FRAMES = 4, 4  # samples that get a drawn picture, frames in each
 
@@ -157,6 +162,7 @@ def metadata(params: M2p, entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
                 "hop": music.HOP,
             },
             **{"normalisation": "none over clips; chroma by frame and tempogram by its window, as librosa defines them"},
+            "context": _CONTEXT,
             "columns": music.layout(),
         },
         "beat_alignment": _BEATS,

@@ -14,7 +14,6 @@ from onscreen.motion.music import Music
 
 _PULSE_FPS = 24  # sets the rate at which a pulse is measured, whatever the rate of the video
 _STRETCHES, _STRETCH_S = 3, 20.0  # of a clip whose pulse is wanted
-_CODEC_DELAY_S = 0.1  # the first two frames of Windows Media Audio decode to nothing: 93 ms at 44.1 kHz
 
 
 @dataclass(frozen=True)
@@ -51,16 +50,16 @@ class Sound:
 def listen(path: Path, start_s: float, end_s: float, fps: int) -> Sound:
     """The sound of a clip and of what is around it in its source.
 
-    Where the soundtrack starts or ends, nothing stands in for it: frames after its end are not part of the clip; a start that is later
-    than codecs make it is a reject, and so is more than one frame that is missing inside, context included: beats are found over all
-    of it.
+    Where the soundtrack starts or ends, nothing stands in for it: frames after its end are not part of the clip; a start that is more
+    than a frame late is a reject, and so is more than one frame that is missing inside, context included: beats are found over all of
+    it.
     Raises Rejected: audio_starts_late, sound_has_gaps, too_short, silent, what decode_audio raises.
     """
     before = min(int(start_s * fps), round(music.BEFORE_AND_AFTER_S * fps))
     wanted = int((end_s - start_s) * fps + 1e-6)
     audio = decode_audio(path, start_s - before / fps, end_s + music.BEFORE_AND_AFTER_S, music.rate_hz(fps), mono=True)
     late = int(np.ceil(audio.missing_start_s * fps - 1e-6))
-    if late > before + int(np.ceil(_CODEC_DELAY_S * fps)):
+    if late > before + 1:
         raise Rejected("audio_starts_late", "the sound starts after the clip", {"late_s": audio.missing_start_s - before / fps})
     if audio.missing_inside_s > 1 / fps:
         numbers = {"missing_s": audio.missing_inside_s, "allowed_s": 1 / fps}
