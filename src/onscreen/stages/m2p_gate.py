@@ -41,9 +41,8 @@ def check_look(params: M2p, clip: Clip, item: Item) -> None:
         return
     if not upper_share(params, item):
         numbers = {**_body_numbers(params, item), "frames": float(item.meta["frames"])}
-        raise Rejected(
-            "no_whole_body", "nobody is surely seen, neither from the shoulders to the ankles nor with both arms", numbers
-        )
+        detail = f"in none of {item.meta['frames']} frames somebody is surely seen, neither from the shoulders to the ankles nor with both arms"
+        raise Rejected("no_whole_body", detail, numbers)
     _check_sound(params, item, _speech_share(clip, 0.0, clip.end_s - clip.start_s))
 
 
@@ -94,7 +93,10 @@ def _check_sound(params: M2p, item: Item, speech_share: float) -> None:
         heard = {"speech_share": speech_share, "speech_from_share": SPEECH_SHARE}
         if pulse is not None:
             heard |= {"pulse": pulse, "music_from_pulse": SPEECH_PULSE}
-        detail = "legs are not seen, and what is heard is speech without music: somebody talks"
+        detail = (
+            f"legs are seen in {_legs_share(item):.0%} of the frames, and {speech_share:.0%} of the time there is speech without a clear"
+            " beat: somebody talks"
+        )
         raise Rejected("upper_body_and_speech", detail, {**_body_numbers(params, item), **heard})
 
 
