@@ -1,7 +1,7 @@
 """Faults are planted into a clean dataset, one at a time; the validator finds each by its own check, and nothing in the other samples."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -11,16 +11,18 @@ import pytest
 import m2p_faults as faults
 from conftest import PLANTED
 from m2p_cases import clean_dataset, needs_dances
-from onscreen.checks import run
+from onscreen.checks import parts, run, timing
 from onscreen.checks.embeddings import check_embeddings
 from onscreen.checks.faces import check_arcface
 from onscreen.checks.facts import Facts, measure_facts
 from onscreen.checks.finding import Finding
+from onscreen.checks.movement import scale_of
 from onscreen.checks.sample import SampleFolder, read_samples
 from onscreen.checks.tools import Tools, model_files
 from onscreen.faces.alignment import aligned_crop
 from onscreen.faces.detectors import Detection
 from onscreen.faces.embedders import embed
+from onscreen.motion.keypoints import FACE, INDEX, LEFT_HAND
 
 pytestmark = needs_dances
 
@@ -94,7 +96,7 @@ FAULTS = [
 
 
 MODULES = {
-    **{"files": ("structure",), "music_features": ("sound",), "poses": ("poses", "pictured", "movement")},
+    **{"files": ("structure",), "music_features": ("sound",), "poses": ("poses", "pictured", "movement", "parts")},
     **{"video": ("video", "squash"), "reference_image": ("faces", "dancer"), "dancer": ("faces", "dancer")},
     **{"face_embedding": ("faces",), "face_embedding_dlib": ("faces",)},
 }
@@ -269,6 +271,57 @@ def test_where_arcfaces_weights_are_here_one_vector_is_measured_again(tmp_path: 
         said[name] = {finding.check: finding.status for finding in check_arcface(sample, with_weights)}["face_embedding.measured"]
     with_weights.close()
     assert said == {"own": "pass", "random": "fail"}
+
+
+TIMES = {
+    "poses reversed in time": (lambda points: points[::-1], "timing"),
+    "poses 5 frames late": (lambda points: np.roll(points, 5, axis=0), "timing"),
+    "poses 2 frames early": (lambda points: np.roll(points, -2, axis=0), "timing"),
+    "poses drawn at 90 %": (lambda points: np.dstack([points[..., :2] * 0.9 + 25.6, points[..., 2]]), "scale"),
+}
+
+
+def test_poses_of_another_time_or_size_than_the_body_that_is_found_again_fail(found_of: dict[str, bool]) -> None:
+    """The body is looked for once; the points that are compared with it change."""
+    sample = next(sample for sample in read_samples(clean_dataset()) if sample.label == FULL)
+    again = timing.look_again(sample, tools(), scale_of(sample.points))
+    for name, (change, wanted) in TIMES.items():
+        changed = replace(again, points=change(again.points))
+        said = timing.time_of(sample.label, changed) if wanted == "timing" else timing.size_of(sample.label, changed)
+        found_of[name] = said.status == "fail"
+    assert all(found_of.values()), found_of
+
+
+def stay(points: np.ndarray) -> None:
+    points[:, INDEX["left_wrist"]] = points[0, INDEX["left_wrist"], 0], points[0, INDEX["left_wrist"], 1], 0.95
+
+
+def at_one_place(part: slice) -> Callable[[np.ndarray], None]:
+    def put(points: np.ndarray) -> None:
+        points[:, part] = *points[:, part, :2].mean(axis=(0, 1)), 0.9
+
+    return put
+
+
+def beside(points: np.ndarray) -> None:
+    points[:, FACE, 0] += 80
+
+
+PARTS = {
+    "wrist frozen in a moving arm": (stay, parts.check_frozen),
+    "face at one place": (at_one_place(FACE), parts.check_parts),
+    "hand at one place": (at_one_place(LEFT_HAND), parts.check_parts),
+    "face 80 px beside the nose": (beside, parts.check_parts),
+}
+
+
+def test_points_that_no_body_has_fail(tmp_path: Path, found_of: dict[str, bool]) -> None:
+    for name, (change, check) in PARTS.items():
+        root = faults.copy_of(clean_dataset(), tmp_path / name)
+        faults.change_points(root / FULL, change)
+        sample = next(sample for sample in read_samples(root) if sample.label == FULL)
+        found_of[name] = [finding.status for finding in check(sample, tools())] == ["fail"]
+    assert all(found_of.values()), found_of
 
 
 def test_what_the_guides_script_writes_fails_by_name(tmp_path: Path, found_of: dict[str, bool]) -> None:

@@ -18,7 +18,8 @@ CLOCK_S = 0.002  # a frame beside its time: containers that count in millisecond
 CODEC_SAMPLES = 1024  # sound comes in blocks of AAC; a soundtrack may end up to one of them late
 BLACK = 2.0  # grey levels: standard deviation over a frame below which it shows nothing; dark stages have 10 and more
 BLACK_SHARE = 0.5  # of the frames
-STILL_SHARE = (0.5, 0.95)  # of the frames that are the one before, bit by bit at 32 x 32 pixels: warn, fail
+STILL_SHARE = (0.45, 0.95)  # of the frames that are the one before at 32 x 32 pixels: warn (nearly), fail (bit by bit)
+SAME_LEVELS = 1  # grey levels: a frame shown twice and encoded anew differs by 1 at most, the frames of the dances by 2 and more
 SILENT = 1e-4  # full scale 1: the loudest sample of digital silence, -80 dB
 CLIPPED = 0.999  # full scale 1
 CLIPPED_SHARE = 0.01  # of the samples; loud masters have less than a thousandth
@@ -62,6 +63,34 @@ PCK_TORSO = 0.2  # of the torso's length: a point this near is found, COCO-Whole
 # PCK against points found again, fail and warn: 1.00 in four samples of three dancers, 0.02 of random points
 SAME_POINTS = (0.5, 0.8)
 SIDES_MARGIN = 0.3  # by which exchanging left and right may not improve that PCK
+
+# The body found again in a stretch of 24 frames and five single ones (checks/timing.py). "The cuts": eleven samples of four dancers as
+# prepare wrote them, whole and upper bodies of 91 to 362 px, one dark, one of low resolution, one with fast movements
+LOOKED_AT = 6  # frames, or limbs: fewer say nothing
+SAME_BODY = 0.75  # bodies: median distance of shoulders, hips and limbs of one person; 2.3 where another dancer is found
+FAR_BODIES = 0.5  # a limb further away counts as this far
+MOVES_BODIES = 0.04  # mean distance of limbs from their middle, to tell when they are where: 0.051 to 0.21 in the cuts
+# Of that distance, beside the line between the looks before and after: 0.3 to 0.7 in the cuts, 1.2 where a model finds something else
+# each time
+ROUGH = 0.95
+LAG_FRAMES = 2  # by which points have to be late or early to fail; smoothing makes them late by less
+# How many times further than at the best lag the limbs are at 0: 1.01 at most in the cuts; 1.54 to 3.9 with points 2 frames late or
+# early, 1.5 to 2.7 with one frame late, 2.9 to 7 with five
+LAG_BETTER = 1.35
+# Distance over movement, as the points lie and at the best lag: 0.16 to 0.49 in the cuts; with points reversed in time 1.0 to 1.4, and
+# 0.5 to 1.05 at the best lag (else they seem late)
+UNFOLLOWED, ELSEWHEN = 0.9, 0.6
+# Size of the points over that of the body, 1 is right, warn and fail: 0.989 to 1.015 in the cuts, 0.89 to 0.913 drawn at 90 %
+DRAWN_SCALE = (0.04, 0.07)
+OFFSET_BODIES = 0.15  # median of all joints: 0.02 at most in the cuts
+ASTRAY_BODIES = 0.5  # median distance of a joint that both models are sure of
+
+# Parts (checks/parts.py), the same cuts
+FROZEN_SHARE = (0.5, 0.8)  # of the steps of the joint beside, without one of its own, warn and fail: 0
+PART_EXTENT = 0.04  # bodies, the larger side of a face or a hand: 0.25 of a face, 0.11 of a hand at least
+PART_SHARE = 0.5  # of the frames
+FACE_AWAY = 0.75  # extents of the face between its middle and that of nose and eyes: 0.18 to 0.42
+HAND_AWAY = 0.5  # bodies between a hand's root and the wrist: 0.16 at most
 
 # Squashed pictures, by faces: how many times too broad the picture is, from two ratios of the face mesh (eyes to mouth, width to height of
 # the face), fitted on LFW10's photos squashed by known factors. Median of a video's frontal faces, 33 videos of 30 people

@@ -16,7 +16,21 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from onscreen.cache import Item, ItemCache
-from onscreen.checks import dancer, embeddings, faces, leaks, movement, pictured, poses, sound, squash, structure, video
+from onscreen.checks import (
+    dancer,
+    embeddings,
+    faces,
+    leaks,
+    movement,
+    parts,
+    pictured,
+    poses,
+    sound,
+    squash,
+    structure,
+    timing,
+    video,
+)
 from onscreen.checks.facts import Facts, measure_facts
 from onscreen.checks.finding import Finding
 from onscreen.checks.sample import SampleFolder, read_samples
@@ -35,6 +49,7 @@ SAMPLE_CHECKS: tuple[SampleCheck, ...] = (
     *(sound.check_shape, sound.check_columns, sound.check_rows, sound.check_context, sound.check_sound),
     *(poses.check_schema, poses.check_values, poses.check_confidence, pictured.check_pictured),
     *(movement.check_motion, movement.check_jumps, movement.check_bones, movement.check_sides),
+    *(parts.check_frozen, parts.check_parts, timing.check_timing),
     *(faces.check_reference, faces.check_arcface, faces.check_dlib, dancer.check_dancer),
 )
 SET_CHECKS: tuple[SetCheck, ...] = (
@@ -47,7 +62,9 @@ _PARTS = {
     "structure": "files",
     "sound": "music_features",
     "movement": "poses",
+    "parts": "poses",
     "pictured": "poses",
+    "timing": "poses",
     "faces": "reference_image",
     "squash": "video",
 }

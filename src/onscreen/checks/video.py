@@ -64,9 +64,12 @@ def check_picture(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
     empty = float((small.std(axis=(1, 2)) < limits.BLACK).mean()) if len(small) else 1.0
     still = float((small[1:] == small[:-1]).all(axis=(1, 2)).mean()) if len(small) > 1 else 1.0
     warn, fail = limits.STILL_SHARE
-    status: Status = "fail" if empty >= limits.BLACK_SHARE or still >= fail else "warn" if empty or still >= warn else "pass"
-    detail = f"{empty:.0%} of the frames show nothing, {still:.0%} are the frame before"
-    yield Finding(sample.label, "video.picture", status, detail, {"empty_share": empty, "still_share": still})
+    change = np.abs(np.diff(small.astype(np.int16), axis=0)).max(axis=(1, 2), initial=0)
+    nearly = float((change <= limits.SAME_LEVELS).mean()) if len(change) else 1.0
+    status: Status = "fail" if empty >= limits.BLACK_SHARE or still >= fail else "warn" if empty or nearly >= warn else "pass"
+    detail = f"{empty:.0%} of the frames show nothing, {nearly:.0%} are the frame before"
+    numbers = {"empty_share": empty, "still_share": still, "nearly_still_share": nearly}
+    yield Finding(sample.label, "video.picture", status, detail, numbers)
 
 
 def check_sound(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
