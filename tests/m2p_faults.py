@@ -281,6 +281,30 @@ def another_face(sample: Path, other: Path) -> None:
 # Files and sides ---------------------------------------------------------------------------------------------------------------
 
 
+def nobodys_face(sample: Path, other: Path) -> None:
+    """A vector beside a reference and a video that show nobody."""
+    grey = np.full_like(reference_of(sample), 90)
+    picture(sample / "reference_image.jpg", grey)
+    film(sample / "video.mp4", [grey] * len(pictures_of(sample)), sound_of(sample))
+
+
+def told_of_music(**said: Any) -> Callable[[Path, Path], None]:
+    """What metadata.json says of the music, otherwise."""
+
+    def plant(sample: Path, other: Path) -> None:
+        root = sample.parents[1]
+        entries = read_json(root / "metadata.json")["clips"]
+        music = next(entry["music"] for entry in entries if entry["folder"] == f"{sample.parent.name}/{sample.name}")
+        _change_entry(root, f"{sample.parent.name}/{sample.name}", {"music": music | said})
+
+    return plant
+
+
+def told_alignment(sample: Path, other: Path) -> None:
+    change = {"beat_alignment": {"score": 0.99, "chance": 0.2}}
+    _change_entry(sample.parents[1], f"{sample.parent.name}/{sample.name}", change)
+
+
 def missing(sample: Path, other: Path) -> None:
     (sample / "pose_annotations.json").unlink()
 

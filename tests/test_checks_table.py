@@ -27,7 +27,8 @@ def test_each_part_of_a_sample_is_real_or_not_or_unproven_with_the_reason() -> N
 def test_failing_samples_are_shown_and_everything_is_in_the_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert not print_findings(tmp_path, FOUND, tmp_path / "all.json")
     shown = capsys.readouterr().out
-    assert "not real: poses (the points leap 120 px a frame)" in shown
+    assert "poses.jumps: the points leap 120 px a frame" in shown
+    assert "real: video; not real: poses; unproven: face_embedding" in shown
     assert "1 of 2 samples are real in every respect" in shown
     assert "train/b" not in shown
     written = json.loads((tmp_path / "all.json").read_text())

@@ -91,14 +91,26 @@ FAULTS = [
         faults.embedding("face_embedding.npy", lambda: faults.unit(np.pad(faults.random_unit(128), (0, 384)))),
         "face_embedding.values",
     ),
+    Fault("nobody's embedding", OTHER, faults.nobodys_face, "face_embedding_dlib.measured"),
+    Fault("features twice as large", FULL, faults.features(lambda a: a * 2), "music_features.scale"),
+    Fault("features half as large", FULL, faults.features(lambda a: a / np.float32(2)), "music_features.scale"),
+    Fault(
+        "tempo that was made up",
+        FULL,
+        faults.features(lambda a: faults.with_values(a, slice(None), 38, 60)),
+        "music_features.tempo",
+    ),
+    Fault("another tempo told", FULL, faults.told_of_music(tempo_bpm=61.0), "music_features.tempo"),
+    Fault("other beats told", FULL, faults.told_of_music(beats_s=[0.2, 0.7, 1.3]), "music_features.beats"),
+    Fault("another alignment told", OTHER, faults.told_alignment, "metadata.alignment"),
     Fault("missing file", FULL, faults.missing, "files.present"),
 ]
 
 
 MODULES = {
-    **{"files": ("structure",), "music_features": ("sound",), "poses": ("poses", "pictured", "movement", "parts")},
+    **{"files": ("structure",), "music_features": ("sound", "rhythm"), "poses": ("poses", "pictured", "movement", "parts")},
     **{"video": ("video", "squash"), "reference_image": ("faces", "dancer"), "dancer": ("faces", "dancer")},
-    **{"face_embedding": ("faces",), "face_embedding_dlib": ("faces",)},
+    **{"metadata": ("structure", "rhythm"), "face_embedding": ("faces",), "face_embedding_dlib": ("faces",)},
 }
 """Part of a sample -> the modules that check it: a fault is looked for by those alone, which takes half the time."""
 

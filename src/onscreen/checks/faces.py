@@ -9,7 +9,7 @@ import numpy as np
 
 from onscreen.checks import structure
 from onscreen.checks.finding import Finding, Status
-from onscreen.checks.portrait import BREADTH, FRONTAL_DEG, MIN_INTEROCULAR_PX, breadth, interocular_px
+from onscreen.checks.portrait import BREADTH, FRONTAL_DEG, MIN_INTEROCULAR_PX, MIN_SCORE, breadth, interocular_px, shown_faces
 from onscreen.checks.sample import Broken, SampleFolder
 from onscreen.checks.tools import Tools
 from onscreen.faces.alignment import aligned_crop
@@ -45,6 +45,9 @@ def check_reference(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
     numbers = {"width": float(width), "height": float(height), "wanted": float(side)}
     status: Status = "pass" if (width, height) == (side, side) else "fail"
     yield Finding(sample.label, "reference_image.size", status, f"{width}x{height} px, {side}x{side} wanted", numbers)
+    if portrait.hidden is not None:
+        yield _turned_away(sample, portrait.image, portrait.hidden)
+        return
     if not portrait.faces:
         told = _says_no_face(sample)
         detail = "no face is found" + (", as metadata.json says" if told else ", and metadata.json does not say so")
@@ -62,6 +65,14 @@ def check_reference(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
         yield Finding(sample.label, "reference_image.face", "pass", "one clear face", numbers)
     yield _squashed(sample, portrait.image, face)
     yield _quality(sample, portrait.image, face)
+
+
+def _turned_away(sample: SampleFolder, image: np.ndarray, face: Detection) -> Finding:
+    quality = measure_quality(image, face, 0.0)
+    numbers = {"score": face.score, "clear": MIN_SCORE, "yaw": quality.yaw, "pitch": quality.pitch}
+    how = f"turned by {abs(quality.yaw):.0f} degrees" if abs(quality.yaw) > _SLIGHTLY_TURNED_DEG else "hard to see"
+    detail = f"a face is there, but {how}: found with a score of {face.score:.2f}, {MIN_SCORE} is clear"
+    return Finding(sample.label, "reference_image.face", "warn", detail, numbers)
 
 
 def _squashed(sample: SampleFolder, image: np.ndarray, face: Detection) -> Finding:
@@ -116,7 +127,7 @@ def check_arcface(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
     check = "face_embedding.measured"
     portrait = tools.portrait(sample)
     if not portrait.faces:
-        yield Finding(sample.label, check, "unproven", "the reference picture shows no face to measure again")
+        yield _nobody(sample, tools, check)
         return
     if not tools.arcface:
         detail = "ArcFace's weights are not here (onscreen weights pull buffalo_l), and one vector alone is not told from random numbers"
@@ -141,9 +152,14 @@ def check_dlib(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
     vector = yield from _vector(sample, DLIB, 128)
     if vector is None:
         return
-    check, own = "face_embedding_dlib.measured", tools.portrait(sample).embedding
+    check, portrait = "face_embedding_dlib.measured", tools.portrait(sample)
+    own = portrait.embedding
     if own is None:
-        yield Finding(sample.label, check, "unproven", "the reference picture shows no face to measure again")
+        found = None if portrait.hidden is None else 1 - float(embed(tools.embedder, portrait.image, portrait.hidden) @ vector)
+        near = found is not None and found <= _SAME_FACE
+        numbers = {} if found is None else {"distance": found, "same": _SAME_FACE}
+        detail = f"measured again of a face that is hard to see: distance {found:.3f}" if near else ""
+        yield Finding(sample.label, check, "pass", detail, numbers) if near else _nobody(sample, tools, check)
         return
     distance = 1 - float(own @ vector)
     numbers = {"distance": distance, "same": _SAME_FACE, "another": _ANOTHER_FACE}
@@ -156,6 +172,15 @@ def check_dlib(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
         yield Finding(
             sample.label, check, "unproven", f"neither near to nor far from the reference's: distance {distance:.3f}", numbers
         )
+
+
+def _nobody(sample: SampleFolder, tools: Tools, check: str) -> Finding:
+    """A vector beside a reference without a clear face: of somebody, or of nobody at all."""
+    images = tools.film(sample).frames.values()
+    if tools.portrait(sample).hidden is None and images and not any(shown_faces(image, tools.faces) for image in images):
+        detail = f"neither the reference picture nor any of the {len(images)} frames looked at shows a face: it is nobody's"
+        return Finding(sample.label, check, "fail", detail, {"frames": float(len(images))})
+    return Finding(sample.label, check, "unproven", "the reference picture shows no clear face to measure again")
 
 
 def _vector(sample: SampleFolder, name: str, width: int) -> Generator[Finding, None, np.ndarray | None]:
@@ -176,13 +201,22 @@ def _vector(sample: SampleFolder, name: str, width: int) -> Generator[Finding, N
     vector = np.asarray(raw, np.float64)
     made_up = _made_up(vector)
     yield Finding(
-        sample.label, f"{check}.values", "fail" if made_up else "pass", made_up or "finite, of both signs, not constant, no zeros"
+        sample.label,
+        f"{check}.values",
+        "fail" if made_up else "pass",
+        made_up or "the numbers are finite, of both signs, not constant, not padded; whose they are, .measured tells",
     )
     length = float(np.linalg.norm(vector))
     if not np.isfinite(length) or length == 0:
         return None
     status = "pass" if abs(length - 1) <= _L2_ERROR else "fail"
-    yield Finding(sample.label, f"{check}.length", status, f"L2 = {length:.4f}, 1 wanted", {"l2": length})
+    yield Finding(
+        sample.label,
+        f"{check}.length",
+        status,
+        f"the vector's length is {length:.4f}, 1 wanted; random numbers can have it too",
+        {"l2": length},
+    )
     return vector / length
 
 

@@ -148,7 +148,8 @@ def _across(samples: Sequence[SampleFolder], check: str, judge: _Judge) -> Itera
     if not worst:
         pairs = len(sides["train"]) * len(sides["validation"])
         status: Status = "pass" if pairs else "unproven"
-        yield Finding("", check, status, f"none is on both sides, by {pairs} pairs of samples", {"pairs": float(pairs)})
+        detail = f"none is on both sides, by {pairs} pairs of samples" if pairs else "only one side has samples"
+        yield Finding("", check, status, detail, {"pairs": float(pairs)})
 
 
 def _one_video(

@@ -31,6 +31,19 @@ MAX_LAG_S = 1.0  # within which a shift between features and sound is looked for
 # was encoded again, of three dances; 0.12 and less for another track
 SAME_SOUND = 0.5
 TRUE_LAG = 0.5  # correlation at the best lag below which there is no lag to speak of: 0.99 for the own sound, 0.24 for another
+# How many times a group of columns of frame t is larger, and spreads more, than of the sound measured again: 0.96 to 1.04 of 52 honest
+# samples, also after AAC; of the groups that follow the faintest parts of a sound 0.77 to 1.33, of made-up tones in faint noise 0.58
+SAME_SCALE, SAME_SCALE_FAINT = 1.25, 1.9
+SAME_LEVEL = 0.75  # of a group's spread, by which its columns' means differ: 0.05 at most there
+SAME_TEMPO = 0.001  # of the tempo: float32 against JSON
+BEAT_FRAMES = 0.51  # a beat beside the frame that it marks
+BEATS = 4  # of which a tempo can be told
+TEMPO_OF_BEATS = 0.2  # tempo of the beats beside the one told, which also counts 5 s before and after a cut: 0.08 at most there
+# Cuts of 5 music tracks heard without what lies around them: from 5 s on 0.97 to 1.03 times the tempo told, at 3 s up to 1.4; the key
+# told correlates with what is heard by -0.16 or more
+TEMPO_S, HEARD_TEMPO, CLEAR_PULSE = 5.0, 0.1, 0.25
+KEY_S, OTHER_KEY = 3.0, -0.3
+SAME_ALIGNMENT = 0.1  # of a score of 0-1: equal there, but 0.015 where points were rounded before they were smoothed
 FEW_ROWS = 48  # below, a column of chance may follow anything
 NEARLY_EQUAL = 1e-4  # of a column's spread: rounding between two frames' own copies of one value
 

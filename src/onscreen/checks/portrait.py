@@ -15,6 +15,7 @@ from onscreen.faces.quality import measure_quality
 from onscreen.media.images import read_image
 
 MIN_SCORE = 0.5  # as faces.min_score: below, it is not sure that a face is there
+HIDDEN_SCORE = 0.3  # of a face that is there, but turned away: profiles of a dancer have 0.40 and 0.45
 FRONTAL_DEG = 25.0  # turned by less, a face is as broad for its height as from the front, to a tenth
 BREADTH = (0.76, 1.2)  # of a frontal face: of 108 frontal photos of LFW10 and johns 107 lie between
 MIN_INTEROCULAR_PX = 16.0  # as faces.min_interocular_px: below, faces of two people look alike
@@ -25,12 +26,13 @@ class Portrait:
     """reference_image.jpg, read once for all checks.
 
     image: (H, W, 3) uint8 RGB. faces: those of MIN_SCORE or more, the largest first. embedding: (128,) float32 of dlib's, L2 = 1, of
-    the first; None where there is none.
+    the first; None where there is none. hidden: the surest of HIDDEN_SCORE or more, where faces holds none.
     """
 
     image: np.ndarray
     faces: tuple[Detection, ...]
     embedding: np.ndarray | None
+    hidden: Detection | None = None
 
 
 def read_portrait(path: Path, detector: Detector, embedder: Embedder) -> Portrait:
@@ -42,12 +44,19 @@ def read_portrait(path: Path, detector: Detector, embedder: Embedder) -> Portrai
     except (Rejected, OSError) as error:
         raise Broken(f"{path.name}: cannot be read ({error})") from error
     faces = clear_faces(image, detector)
-    return Portrait(image, faces, embed(embedder, image, faces[0]) if faces else None)
+    if faces:
+        return Portrait(image, faces, embed(embedder, image, faces[0]))
+    return Portrait(image, (), None, next(iter(shown_faces(image, detector)), None))
 
 
 def clear_faces(image: np.ndarray, detector: Detector) -> tuple[Detection, ...]:
     """The faces of MIN_SCORE or more, the largest first."""
     return tuple(sorted((face for face in detector(image) if face.score >= MIN_SCORE), key=interocular_px, reverse=True))
+
+
+def shown_faces(image: np.ndarray, detector: Detector) -> list[Detection]:
+    """The faces of HIDDEN_SCORE or more, the surest first."""
+    return [face for face in detector(image) if face.score >= HIDDEN_SCORE]
 
 
 def interocular_px(face: Detection) -> float:

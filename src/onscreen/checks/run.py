@@ -25,6 +25,7 @@ from onscreen.checks import (
     parts,
     pictured,
     poses,
+    rhythm,
     sound,
     squash,
     structure,
@@ -47,6 +48,7 @@ SAMPLE_CHECKS: tuple[SampleCheck, ...] = (
     *(video.check_decodes, video.check_size, video.check_rate, video.check_picture, video.check_sound, video.check_sync),
     *(squash.check_window, squash.check_proportions),
     *(sound.check_shape, sound.check_columns, sound.check_rows, sound.check_context, sound.check_sound),
+    *(rhythm.check_tempo, rhythm.check_alignment),
     *(poses.check_schema, poses.check_values, poses.check_confidence, pictured.check_pictured),
     *(movement.check_motion, movement.check_jumps, movement.check_bones, movement.check_sides),
     *(parts.check_frozen, parts.check_parts, timing.check_timing),
@@ -61,6 +63,7 @@ _TIMEOUT_S = 600.0  # of one sample
 _PARTS = {
     "structure": "files",
     "sound": "music_features",
+    "rhythm": "metadata",
     "movement": "poses",
     "parts": "poses",
     "pictured": "poses",

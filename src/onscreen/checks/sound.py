@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from onscreen.checks import limits
+from onscreen.checks import limits, rhythm
 from onscreen.checks.finding import Finding, Status
 from onscreen.checks.follows import follow
 from onscreen.checks.sample import Broken, SampleFolder
@@ -19,10 +19,16 @@ from onscreen.motion import music
 from onscreen.motion.lag import music_lag_s
 
 _MAY_BE_CONSTANT = ("tempo_bpm", "tempogram", "onset_peak", "beat", "beat_phase_sin", "beat_phase_cos")  # beats of a short clip
+_AT_MOST_ONE = ("chroma", "chroma_cqt")  # the strongest tone is 1: a tone that is held is always 1
 # Groups that sound alone decides; beats and what is scaled by the whole sound that was read also depend on what lay around a cut.
 _OF_THE_SOUND = (
     *("mfcc", "chroma", "spectral_contrast", "tonnetz", "log_mel_db", "chroma_cqt", "mfcc_delta", "onset_strength", "rms"),
     *("zero_crossing_rate", "spectral_centroid_hz", "spectral_bandwidth_hz", "spectral_rolloff_hz", "spectral_flatness"),
+)
+# Of these, what the faintest parts of a sound decide, which AAC changes
+_FAINT = (
+    *("onset_strength", "rms", "zero_crossing_rate", "spectral_flatness", "spectral_contrast"),
+    *("spectral_centroid_hz", "spectral_bandwidth_hz", "spectral_rolloff_hz"),
 )
 _EDGE = 2  # rows at either end whose filters reach beyond the clip
 _BLOCK = 400  # columns that are in memory at once, as copies
@@ -53,7 +59,7 @@ def check_columns(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
     count, width = int(empty.sum()), features.shape[1]
     detail = f"{count} of {width} columns hold nothing but zeros" if count else "no column is empty"
     yield Finding(sample.label, "music_features.empty", "fail" if count else "pass", detail, {"columns": float(count)})
-    constant = (spread == 0) & (largest > 0) & ~allowed
+    constant = (spread == 0) & (largest > 0) & ~allowed & ~(_columns_of(sample, _AT_MOST_ONE) & (largest == 1))
     count = int(constant.sum())
     status: Status = "pass" if not count or (not is_ours(sample) and count == 1) else "fail"  # elsewhere a tempo has any place
     detail = f"{count} of {width} columns are constant{_named(sample, constant)}"
@@ -134,7 +140,8 @@ def _compare_stack(sample: SampleFolder, features: np.ndarray) -> Iterator[Findi
         detail = f"at no lag up to {limits.MAX_LAG_S:g} s the features follow the sound (correlation {likeness:.2f} at best)"
     yield Finding(sample.label, "music_features.lag", late, detail, numbers)
     shift = round(lag * music.rate_hz(fps)) if known else 0
-    found = _likeness(features, music.measure(_moved(samples, shift), fps, 0, len(features)).features)
+    heard = music.measure(_moved(samples, shift), fps, 0, len(features))
+    found = _likeness(features, heard.features)
     other = {name: value for name, value in found.items() if name in _OF_THE_SOUND and value < limits.SAME_SOUND}
     if other:
         told = ", ".join(f"{name} {value:.2f}" for name, value in sorted(other.items(), key=lambda pair: pair[1])[:6])
@@ -142,6 +149,33 @@ def _compare_stack(sample: SampleFolder, features: np.ndarray) -> Iterator[Findi
     else:
         detail = f"all groups agree with this sound, measured again (correlation {min(found[name] for name in _judged(found)):.2f} and more)"
     yield Finding(sample.label, "music_features.sound", "fail" if other else "pass", detail, found)
+    if known and not other:
+        yield _same_scale(sample, features, heard.features)
+        yield from rhythm.heard_again(sample, heard, wanted)
+
+
+def _same_scale(sample: SampleFolder, said: np.ndarray, heard: np.ndarray) -> Finding:
+    """music_features.scale: groups of columns are as large, spread as much and lie as high as of the sound measured again."""
+    rows, wrong, worst = slice(_EDGE, len(said) - _EDGE), dict[str, str](), 1.0
+    for group in (row for row in music.layout() if row["offset"] == 0 and row["name"] in _OF_THE_SOUND):
+        one, two = (np.asarray(table[rows, group["start"] : group["stop"]], np.float64) for table in (said, heard))
+        spreads = [table - table.mean(axis=0) for table in (one, two)]
+        if not (one.any() and two.any() and spreads[1].any()):
+            continue
+        sizes = [np.sqrt((a**2).mean() / (b**2).mean()) for a, b in ((one, two), tuple(spreads))]
+        factor = max(sizes, key=lambda size: abs(np.log(max(size, 1e-9))))
+        beside = float(np.abs(one.mean(axis=0) - two.mean(axis=0)).mean() / two.std())
+        faint = group["name"] in _FAINT
+        most = limits.SAME_SCALE_FAINT if faint else limits.SAME_SCALE
+        worst = max(worst, factor, 1 / max(factor, 1e-9))
+        if not 1 / most <= factor <= most:
+            wrong[group["name"]] = f"{group['name']} x{factor:.2f}"
+        elif beside > limits.SAME_LEVEL and not faint:
+            wrong[group["name"]] = f"{group['name']} moved by {beside:.1f} of its spread"
+    told = f"{len(wrong)} groups of columns do not have this sound's size: {', '.join(list(wrong.values())[:6])}"
+    detail = told if wrong else f"all groups are as large as of this sound, measured again (x{worst:.2f} at most)"
+    numbers = {"factor": float(worst), "groups": float(len(wrong))}
+    return Finding(sample.label, "music_features.scale", "fail" if wrong else "pass", detail, numbers)
 
 
 def _judged(found: dict[str, float]) -> list[str]:
@@ -213,11 +247,16 @@ def _row_blocks(features: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _may_be_constant(sample: SampleFolder) -> np.ndarray:
-    allowed = np.zeros(sample.features.shape[1], bool)
-    if is_ours(sample) and len(allowed) == music.WIDTH:
+    return _columns_of(sample, _MAY_BE_CONSTANT)
+
+
+def _columns_of(sample: SampleFolder, groups: tuple[str, ...]) -> np.ndarray:
+    """Which columns are of those groups; none of an unknown layout."""
+    found = np.zeros(sample.features.shape[1], bool)
+    if is_ours(sample) and len(found) == music.WIDTH:
         for row in music.layout():
-            allowed[row["start"] : row["stop"]] = row["name"] in _MAY_BE_CONSTANT
-    return allowed
+            found[row["start"] : row["stop"]] = row["name"] in groups
+    return found
 
 
 def _named(sample: SampleFolder, columns: np.ndarray) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from rich.console import Console
@@ -18,7 +19,7 @@ from onscreen.store import write_json
 STATUSES = ("pass", "warn", "fail", "unproven")
 _STYLES = {"pass": "green", "warn": "yellow", "fail": "red", "unproven": "magenta"}
 _LISTED = 20  # samples that are shown one by one, the failing ones first; the JSON holds all
-_REASONS = 2  # of what is not real, that its line tells
+_LINE, _INDENT = 100, "  "  # characters; of the names of what is real
 
 
 def print_findings(dataset: Path, findings: Sequence[Finding], json: Path | None) -> bool:
@@ -70,9 +71,7 @@ def summary(by_sample: Mapping[str, Sequence[Finding]]) -> str:
     labels = [label for label in by_sample if label]
     real = sum(not any(found.status in ("fail", "unproven") for found in by_sample[label]) for label in labels)
     sound = sum(not any(found.status == "fail" for found in by_sample[label]) for label in labels)
-    return (
-        f"{real} of {len(labels)} samples are real in every respect; {sound - real} more have nothing wrong, and things unproven"
-    )
+    return f"{real} of {len(labels)} samples are real in every respect; {sound - real} more have nothing wrong, but could not be checked in full"
 
 
 def _details(findings: Iterable[Finding], status: str) -> list[str]:
@@ -114,9 +113,6 @@ def _print_sample(screen: Console, label: str, findings: Sequence[Finding]) -> N
         if finding.status != "pass":
             head = f"  [{_STYLES[finding.status]}]{finding.status:<9}[/]"
             screen.print(f"{head}{escape(finding.check)}: {escape(finding.detail)}", highlight=False)
-    told = what_is_real(findings)
-    lines = [f"real: {', '.join(told['real'])}"] if told["real"] else []
-    for name in ("not_real", "unproven"):
-        parts = [f"{part} ({'; '.join(why[:_REASONS])})" for part, why in told[name].items()]
-        lines += [f"{name.replace('_', ' ')}: {', '.join(parts)}"] if parts else []
-    screen.print(f"  {'; '.join(lines)}", highlight=False, markup=False)
+    told = "; ".join(f"{name.replace('_', ' ')}: {', '.join(parts)}" for name, parts in what_is_real(findings).items() if parts)
+    for line in wrap(told, min(screen.width, _LINE) - len(_INDENT)):
+        screen.print(f"{_INDENT}{line}", highlight=False, markup=False)

@@ -133,13 +133,17 @@ def find_key(chroma: np.ndarray) -> tuple[str | None, float | None]:
     """
     if not (np.isfinite(chroma).all() and chroma.std() > 0):
         return None, None
-    keys = [
-        (np.corrcoef(chroma, np.roll(profile, tonic))[0, 1], tonic, mode)
+    (best, key), (second, _) = sorted(((fits, key) for key, fits in keys_of(chroma).items()), reverse=True)[:2]
+    return (key if best - second >= _KEY_MARGIN else None), best
+
+
+def keys_of(chroma: np.ndarray) -> dict[str, float]:
+    """Key -> correlation of its profile, -1 to 1, with a mean chroma (12,), C first, that is not the same for all tones."""
+    return {
+        f"{_TONES[tonic]} {mode}": float(np.corrcoef(chroma, np.roll(profile, tonic))[0, 1])
         for mode, profile in _KEYS.items()
         for tonic in range(12)
-    ]
-    (best, tonic, mode), (second, *_) = sorted(keys, reverse=True)[:2]
-    return (f"{_TONES[tonic]} {mode}" if best - second >= _KEY_MARGIN else None), float(best)
+    }
 
 
 def silent_frames(samples: np.ndarray, fps: int) -> np.ndarray:
