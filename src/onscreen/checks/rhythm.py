@@ -21,7 +21,7 @@ _MULTIPLES = (1 / 3, 1 / 2, 2 / 3, 1, 3 / 2, 2, 3)  # of a tempo, that are heard
 
 def check_tempo(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
     """music_features.tempo, music_features.beats: columns that repeat what metadata.json says. Of our layout alone."""
-    if not _is_ours(sample) or sample.features.ndim != 2 or sample.features.shape[1] != music.WIDTH:
+    if not is_ours(sample) or sample.features.ndim != 2 or sample.features.shape[1] != music.WIDTH:
         return
     said = _said(sample)
     tempo, beats = (np.asarray(sample.features[:, column_of(name)], np.float64) for name in ("tempo_bpm", "beat"))
@@ -106,7 +106,8 @@ def _keys(features: np.ndarray) -> dict[str, float]:
     return music.keys_of(chroma) if np.isfinite(chroma).all() and chroma.std() > 0 else {}
 
 
-def _is_ours(sample: SampleFolder) -> bool:
+def is_ours(sample: SampleFolder) -> bool:
+    """Whether metadata.json says that the columns have the layout of motion/music.py, in this version."""
     said = sample.shared.get("music")
     return isinstance(said, dict) and said.get("layout_version") == music.LAYOUT_VERSION
 

@@ -11,6 +11,7 @@ import numpy as np
 from onscreen.checks import limits, rhythm
 from onscreen.checks.finding import Finding, Status
 from onscreen.checks.follows import follow
+from onscreen.checks.rhythm import is_ours
 from onscreen.checks.sample import Broken, SampleFolder
 from onscreen.checks.structure import fps_of
 from onscreen.checks.tools import Tools
@@ -119,12 +120,6 @@ def check_sound(sample: SampleFolder, tools: Tools) -> Iterator[Finding]:
         yield from _compare_stack(sample, features)
     else:
         yield from _compare_unknown(sample, tools, features)
-
-
-def is_ours(sample: SampleFolder) -> bool:
-    """Whether metadata.json says that the columns have the layout of motion/music.py, in this version."""
-    said = sample.shared.get("music")
-    return isinstance(said, dict) and said.get("layout_version") == music.LAYOUT_VERSION
 
 
 def _compare_stack(sample: SampleFolder, features: np.ndarray) -> Iterator[Finding]:
