@@ -6,7 +6,7 @@ Five single frames cannot tell a pose from the one a fifth of a second before, n
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class Again:
 
 @dataclass(frozen=True)
 class Timing:
-    """lag: how many frames late the points lie. beside: mean distance of a limb at that lag, beside_own: at 0; moved: of the limbs that
+    """lag: how many frames late the points lie. beside: mean distance of a limb at that lag, beside_own: at 0, in the same frames; moved: of the limbs that
     are found from their own middle; rough: of each from a straight line between its neighbours in time. In bodies."""
 
     lag: int
@@ -86,14 +86,14 @@ def look_again(sample: SampleFolder, tools: Tools, body: float) -> Again:
 def compare(again: Again) -> Timing | str:
     """When the points lie, or why that is not known. Each limb's usual distance is taken off: models differ in where a joint is."""
     distances = {lag: _distance(again, lag) for lag in range(-_REACH, _REACH + 1)}
-    own, pairs = distances[0]
+    pairs = distances[0][1]
     if pairs < limits.LOOKED_AT:
         return "hardly a limb is seen"
-    enough = {lag: mean for lag, (mean, count) in distances.items() if count >= pairs / 2}
-    lag = min(enough, key=lambda lag: (enough[lag], abs(lag)))
+    enough = {lag: (mean, _own(again, lag)) for lag, (mean, count) in distances.items() if count >= pairs / 2}
+    lag = min(enough, key=lambda lag: (enough[lag][0] / max(1e-9, enough[lag][1]), abs(lag)))
     limbs = np.where(again.found[:, _LIMBS, 2:] >= limits.SEEN, again.found[:, _LIMBS, :2], np.nan)
     moved, rough = _mean(_centred(limbs), again.body), _mean(_bend(again.frames, limbs), again.body)
-    return Timing(lag, enough[lag], own, moved, rough)
+    return Timing(lag, *enough[lag], moved, rough)
 
 
 def scale_and_offset(again: Again) -> tuple[float, float]:
@@ -185,6 +185,12 @@ def _distance(again: Again, lag: int) -> tuple[float, int]:
     both = (own[..., 2] >= limits.SEEN) & (found[..., 2] >= limits.SEEN)
     between = np.where(both[..., None], own[..., :2] - found[..., :2], np.nan)
     return _mean(_centred(between), again.body), int(both.sum())
+
+
+def _own(again: Again, lag: int) -> float:
+    """The distance at lag 0 in those frames alone that _distance compares at that lag: others may be harder, or easier."""
+    inside = (again.frames + lag >= 0) & (again.frames + lag < len(again.points))
+    return _distance(replace(again, frames=again.frames[inside], found=again.found[inside]), 0)[0]
 
 
 def _centred(values: np.ndarray) -> np.ndarray:
