@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from onscreen.motion.first_use import one_process_at_first
+
 RATE_HZ, _HOP, _BANDS = 22050, 256, 32  # librosa's usual rate; 86 values a second
 _BEST = 5  # columns whose mean agreement counts
 _MAX_ROWS = 1500  # a minute at 24 a second is enough
@@ -48,6 +50,7 @@ def follow(features: np.ndarray, samples: np.ndarray, rate_hz: int, rows_hz: flo
     return Following(float(lag), float(scores[top]), float(np.median(scores)), int((best[top] >= FOLLOWS).sum()))
 
 
+@one_process_at_first
 def describe(samples: np.ndarray, rate_hz: int, rows_hz: float, count: int) -> np.ndarray:
     """(count, 58) of a sound at row / rows_hz seconds: 32 bands dB, 13 MFCC, 12 chroma, onset strength."""
     import librosa

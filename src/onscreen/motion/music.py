@@ -14,6 +14,7 @@ import numpy as np
 
 from onscreen.errors import Rejected
 from onscreen.media.audio import SILENT_POWER, frame_power
+from onscreen.motion.first_use import one_process_at_first
 
 LAYOUT_VERSION = 1
 HOP = 1024
@@ -97,6 +98,7 @@ def layout() -> list[dict[str, Any]]:
     return rows
 
 
+@one_process_at_first
 def measure(samples: np.ndarray, fps: int, first: int, count: int) -> Music:
     """Features of `count` video frames of a sound.
 
@@ -158,6 +160,7 @@ def silent_frames(samples: np.ndarray, fps: int) -> np.ndarray:
     return np.convolve(quiet, np.ones(block)) > 0
 
 
+@one_process_at_first
 def find_beats(samples: np.ndarray, fps: int) -> Beats:
     """Beats of a sound at rate_hz(fps), tracked at 96 frames a second or more. Raises Rejected no_beat."""
     import librosa
@@ -299,6 +302,7 @@ def _mark(times_s: np.ndarray, fps: int, frames: int) -> np.ndarray:
     return marks
 
 
+@one_process_at_first
 def log_mel_db(samples: np.ndarray, fps: int, fine: int) -> np.ndarray:
     """(fine * F, 128) the log-mel columns of a sound, `fine` times a video frame: row fine * t is that of frame t."""
     import librosa
