@@ -71,7 +71,7 @@ def _stages(workspace: Workspace) -> NothingUsable | None:
     """Run them. When prepare found videos and could use none, the others run on nothing, so that no old result stays behind."""
     from onscreen.stages import dedupe, extract_faces, prepare
 
-    _require_videos(workspace)
+    require_videos(workspace, "--input")
     extract_faces.require_models(workspace.params.faces)  # what is missing is told before any work
     clips = workspace.prepared / "clips.parquet"
     clips.unlink(missing_ok=True)
@@ -87,14 +87,15 @@ def _stages(workspace: Workspace) -> NothingUsable | None:
     return failure
 
 
-def _require_videos(workspace: Workspace) -> None:
+def require_videos(workspace: Workspace, option: str) -> None:
+    """Raises NothingUsable for a folder without any video. option: the command's option that names it."""
     from onscreen.stages.prepare import what_else
 
     known = workspace.params.data.video_extensions
     found = find_videos(workspace.raw, known)
     if not found.videos:
         raise NothingUsable(
-            f"--input {workspace.raw} holds no video: none of {', '.join(known)} (data.video_extensions); it holds {what_else(found)}."
+            f"{option} {workspace.raw} holds no video: none of {', '.join(known)} (data.video_extensions); it holds {what_else(found)}."
         )
 
 

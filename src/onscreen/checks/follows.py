@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from onscreen.motion.first_use import one_process_at_first
+from onscreen.motion.lag import between
 
 RATE_HZ, _HOP, _BANDS = 22050, 256, 32  # librosa's usual rate; 86 values a second
 _BEST = 5  # columns whose mean agreement counts
@@ -46,7 +47,7 @@ def follow(features: np.ndarray, samples: np.ndarray, rate_hz: int, rows_hz: flo
     scores = np.array([np.sort(one)[-_BEST:].mean() for one in best])
     overlap = 1 - np.abs(np.arange(-reach, reach + 1)) / len(features)  # few rows agree sooner by chance
     top = int((scores * overlap).argmax())
-    lag = -(top - reach + _between(scores, top)) / rows_hz
+    lag = -(top - reach + between(scores, top)) / rows_hz
     return Following(float(lag), float(scores[top]), float(np.median(scores)), int((best[top] >= FOLLOWS).sum()))
 
 
@@ -80,12 +81,3 @@ def _agreement(features: np.ndarray, said: np.ndarray, lag: int) -> np.ndarray:
 def _unit(table: np.ndarray) -> np.ndarray:
     table = table - table.mean(axis=0)
     return np.asarray(table / (np.linalg.norm(table, axis=0) + 1e-12))
-
-
-def _between(values: np.ndarray, best: int) -> float:
-    """Where the top of the parabola through the best value and its neighbours lies, in steps from it."""
-    if not 0 < best < len(values) - 1:
-        return 0.0
-    before, top, after = values[best - 1 : best + 2]
-    bend = before - 2 * top + after
-    return float(np.clip((before - after) / (2 * bend), -0.5, 0.5)) if bend < 0 else 0.0

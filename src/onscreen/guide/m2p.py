@@ -16,6 +16,7 @@ from typing import Any
 
 from onscreen.config import Params, parse_params
 from onscreen.errors import ConfigError, CorruptTable, InputError, NothingUsable
+from onscreen.folder_run import require_videos
 from onscreen.guide.options import params_of
 from onscreen.ledger import dance_key, freeze_dances, write_ledger
 from onscreen.media.files import find_videos
@@ -142,7 +143,7 @@ def _stages(workspace: Workspace, split_ratio: float) -> list[Reject]:
     from onscreen.stages import m2p, prepare
     from onscreen.stages.m2p_fill import by_share
 
-    _require_videos(workspace)
+    require_videos(workspace, "--input_dir")
     clips = workspace.prepared / "clips.parquet"
     clips.unlink(missing_ok=True)
     try:
@@ -154,18 +155,6 @@ def _stages(workspace: Workspace, split_ratio: float) -> list[Reject]:
     write_table(workspace.splits / "splits.parquet", SplitRow, [])
     m2p.main(workspace, by_share(split_ratio, workspace.params.split.salt))
     return [row for row in read_table(workspace.prepared / REJECTS, Reject) if row.scope != "voice"]
-
-
-def _require_videos(workspace: Workspace) -> None:
-    from onscreen.stages.prepare import what_else
-
-    known = workspace.params.data.video_extensions
-    found = find_videos(workspace.raw, known)
-    if not found.videos:
-        raise NothingUsable(
-            f"--input_dir {workspace.raw} holds no video: none of {', '.join(known)} (data.video_extensions); it holds "
-            f"{what_else(found)}"
-        )
 
 
 def _told(workspace: Workspace, before: set[str], lost: list[Reject]) -> Prepared:

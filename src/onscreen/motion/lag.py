@@ -28,7 +28,7 @@ def lag_s(reference: np.ndarray, other: np.ndarray, rate_hz: float, max_lag_s: f
     if not found[best] > 0:
         return 0.0, float(found[best])
     limit = max_lag_s
-    return float(np.clip((best - reach + _between(found, best)) / rate_hz, -limit, limit)), float(found[best])
+    return float(np.clip((best - reach + between(found, best)) / rate_hz, -limit, limit)), float(found[best])
 
 
 def music_lag_s(features: np.ndarray, samples: np.ndarray, fps: int, max_lag_s: float = 1.0) -> tuple[float, float]:
@@ -59,7 +59,7 @@ def _lag_of_grid(said: np.ndarray, heard: np.ndarray, rows: np.ndarray, rate_hz:
     best = int(found.argmax())
     if not found[best] > 0:
         return 0.0, max(0.0, float(found[best]))
-    return (best - reach + _between(found, best)) / rate_hz, float(found[best])
+    return (best - reach + between(found, best)) / rate_hz, float(found[best])
 
 
 def _likeness(one: np.ndarray, two: np.ndarray) -> float:
@@ -88,7 +88,7 @@ def _correlations(one: np.ndarray, two: np.ndarray, reach: int) -> np.ndarray:
     return np.where(power > floor, product / np.sqrt(np.maximum(power, floor)), 0.0)
 
 
-def _between(values: np.ndarray, best: int) -> float:
+def between(values: np.ndarray, best: int) -> float:
     """Where the top of the parabola through the best value and its neighbours lies, -0.5 to 0.5 of a step from it."""
     if not 0 < best < len(values) - 1:
         return 0.0
