@@ -50,7 +50,8 @@ class Decoded:
     @cached_property
     def image(self) -> np.ndarray:
         """(H, W, 3) uint8 RGB, upright, square pixels."""
-        image = self.frame.to_ndarray(format="rgb24", width=self.width, height=self.height)
+        # Threads would be started anew for each picture, which takes as long as the colours do.
+        image = self.frame.to_ndarray(format="rgb24", width=self.width, height=self.height, threads=1)
         return np.ascontiguousarray(np.rot90(image, quarter_turns(self.frame)))
 
 

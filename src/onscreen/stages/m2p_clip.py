@@ -27,7 +27,7 @@ from onscreen.motion.keypoints import assemble
 from onscreen.motion.poses import BODY_WEIGHTS, WEIGHTS_OF, open_body, visible
 from onscreen.stages.m2p_faces import embedded, jpeg, reference
 from onscreen.stages.m2p_film import LEGS, LIMBS, SEEN, UPPER, Shooting, Take, expected_window, reframe, takes
-from onscreen.stages.m2p_parts import join_parts, part_of, parts_of
+from onscreen.stages.m2p_parts import join_parts, packed, part_of, parts_of
 from onscreen.stages.m2p_records import EMBEDDER
 from onscreen.stages.m2p_sound import Sound, clearest_pulse, listen, soundtrack
 from onscreen.tasks_models import silent_native_log
@@ -129,7 +129,7 @@ def _measured(clip: DanceClip) -> Item:
     with tempfile.TemporaryDirectory() as folder:
         for shot, take in enumerate(takes(clip.shooting, sound.frames, Path(folder))):
             try:
-                parts.append(_part(clip, sound, take, shot, Path(folder)))
+                parts.append(packed(_part(clip, sound, take, shot, Path(folder))))
             except Rejected as rejected:
                 reason = {"code": rejected.code, "detail": rejected.detail, "numbers": rejected.numbers}
                 lost.append({"shot": shot, "start_s": _start(clip, take), "frames": take.frames, **reason})
