@@ -86,7 +86,9 @@ def shot_starts(frames: Iterable[tuple[Timed, Decoded]], fps: float) -> Iterator
 def _small(frame: Any, scale: Any) -> np.ndarray:
     ratio = _LONGER_SIDE_PX / max(frame.width, frame.height)
     width, height = (max(8, round(length * ratio)) for length in (frame.width, frame.height))
-    return np.ascontiguousarray(scale.reformat(frame, width, height, format="bgr24", interpolation="AREA", threads=1).to_ndarray())
+    return np.ascontiguousarray(
+        scale.reformat(frame, width, height, format="bgr24", interpolation="AREA", threads=1).to_ndarray()
+    )
 
 
 def _edges(picture: np.ndarray) -> np.ndarray:
