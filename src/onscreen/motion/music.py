@@ -120,7 +120,8 @@ def measure(samples: np.ndarray, fps: int, first: int, count: int) -> Music:
     silent = silent_frames(samples, fps)[first : first + count]
     wanted = np.arange(first, first + count)[:, None] + np.arange(-CONTEXT, CONTEXT + 1)
     inside = np.clip(wanted, 0, frames - 1)
-    features = np.hstack([now[first : first + count], around[inside].reshape(count, -1)]).astype(np.float32)
+    # As float32 before it is repeated: half of the memory.
+    features = np.hstack([now[first : first + count].astype(np.float32), around.astype(np.float32)[inside].reshape(count, -1)])
     times = beats.times_s - first / fps
     padded = int((wanted != inside).any(axis=1).sum())
     own = times[(times >= 0) & (times < count / fps)]
