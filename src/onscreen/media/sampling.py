@@ -63,7 +63,7 @@ def glance(path: Path, start_s: float, end_s: float, count: int) -> list[Frame]:
     """count frames as cheap as can be, from all over the clip: one of each of count equal parts of its time, in order.
 
     For models that look for something as large as a body. Frames that no other is made from are passed over, and edges of blocks are
-    not smoothed: that takes a third of the time of "uniform", and differs from its pixels by 1-2 grey levels on average. Where so
+    not smoothed: that takes a third of the time of "uniform", and pixels differ a little from its. Where so
     few frames are that two parts would share one, sample_frames gives "uniform" ones. Raises Rejected as it does.
     """
     with open_picture(path) as (container, stream):
