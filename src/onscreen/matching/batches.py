@@ -168,4 +168,5 @@ class Loader:
         items = (self.faces, self.voices)[side]
         if own.position is None or not isinstance(items, Read) or items.augment is None:
             return None
+        # for the changes of training items (augment.py), never for what is scored
         return [np.random.default_rng([self.seed, epoch, 1 + int(position), 1 + side]) for position in own.position]

@@ -66,7 +66,7 @@ def interval(samples: np.ndarray) -> tuple[float, float]:
 
 def draws(people: int, resamples: int, seed: int) -> np.ndarray:
     """(B, P) float32: how often each person is drawn in each resample."""
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(seed)  # which people a resample counts, as the bootstrap asks; no score is drawn
     counts = [np.bincount(random.integers(people, size=people), minlength=people) for _ in range(resamples)]
     return np.asarray(counts, np.float32)
 
@@ -75,6 +75,7 @@ def groups_of(people: int, seed: int) -> np.ndarray:
     """(P,) group of each person: their own up to 100 people, else one of 100 random ones of almost equal size."""
     if people <= GROUPS:
         return np.arange(people)
+    # who is resampled together; no score is drawn
     return np.asarray(np.random.default_rng(seed).permutation(people) % GROUPS)
 
 

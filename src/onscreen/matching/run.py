@@ -119,6 +119,7 @@ class Run:
     def _epoch(self, epoch: int) -> dict[str, float]:
         draws = training_draws(self.training, self.params.batch_size, self.params.seed, epoch)
         steps = np.array_split(np.arange(len(draws)), -(-len(draws) // self.params.accumulation))
+        # of dropout, one a step: a run that goes on after a kill draws what it would have drawn
         seeds = np.random.SeedSequence([self.params.seed, epoch, self.matcher.share.rank]).generate_state(len(draws), np.uint64)
         self.matcher.train()
         self.freezing.at(epoch)

@@ -73,6 +73,7 @@ class Trials:
     def permuted(self, seed: int) -> Trials:
         """Voices given to people at random (anyone, also the right one): every figure must land on its chance level."""
         order, there = np.arange(len(self.apart)), np.union1d(self.faces.person, self.voices.person)
+        # a check of the figures themselves, beside them and under its own name
         order[there] = np.random.default_rng(seed).permutation(there)
         voices = Items(self.voices.vectors, order[self.voices.person], self.voices.source)
         return Trials(self.faces, voices, np.zeros_like(self.apart), np.ones_like(self.counted))

@@ -57,6 +57,7 @@ NO_CHANGE = Change(False, np.eye(2, 3), np.eye(3, 4))
 
 def draw_change(random: np.random.Generator, *, may_flip: bool = True) -> Change:
     """A change: mirrored half the time; turned, zoomed and moved a little around the picture's middle; other light and colours."""
+    # of training windows alone, on request: how a window is shown; frames and points share it, and nothing is stored
     flip = bool(random.random() < 0.5) and may_flip
     zoom, turn = random.uniform(*_ZOOM), np.radians(random.uniform(-_TURN_DEG, _TURN_DEG))
     linear = zoom * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])

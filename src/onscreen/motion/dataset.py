@@ -310,7 +310,7 @@ class _Order(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         if not self._shuffle:
             return iter(range(len(self)))
-        random = np.random.default_rng([self._dataset.seed, self._dataset.epoch])
+        random = np.random.default_rng([self._dataset.seed, self._dataset.epoch])  # the order of windows alone
         return iter(random.permutation(len(self)).tolist())
 
 
