@@ -25,7 +25,8 @@ CORE = {
     "lineage",
     "storage",
     "store",
-    "tracking",
+    "tracking.live",
+    "tracking.store",
     "weights_fetch",
     "workspace",
 }

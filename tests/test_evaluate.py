@@ -129,7 +129,7 @@ def test_training_from_nothing_gives_what_the_kept_state_gave(done: Workspace) -
 
 
 def test_curves_are_logged_live_to_the_tracker(done: Workspace) -> None:
-    from onscreen.tracking import connect
+    from onscreen.tracking.store import connect
 
     client, experiment = connect(done.home)
     runs = [run for run in client.search_runs([experiment]) if run.data.tags.get("onscreen.stage") == "train_face_voice"]

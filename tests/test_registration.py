@@ -14,7 +14,9 @@ from onscreen.lineage import Pass
 from onscreen.matching.folder import describe, load_model, write_trained
 from onscreen.matching.towers import TowerSpec, hf_face, hf_voice
 from onscreen.matching.train import Recipe, train
-from onscreen.tracking import _record, connect, register
+from onscreen.tracking.passes import _record
+from onscreen.tracking.registry import register
+from onscreen.tracking.store import connect
 from onscreen.workspace import Workspace
 
 CASES = ("embedding", "mel", "flatten", "hf")
@@ -64,14 +66,14 @@ def test_it_loads_without_pickle_and_scores_as_the_folder_does(tmp_path, monkeyp
     for md5 in md5s:
         _record(client, experiment, one_pass(md5), workspace)
         register(client, experiment, one_pass(md5), tmp_path)
-    versions = client.search_model_versions("name = 'onscreen-face-voice'")
+    versions = client.search_model_versions("name = 'face_voice'")
     assert sorted(int(found.version) for found in versions) == list(range(1, 1 + len(set(md5s))))
     for backbone in ("vit", "wav2vec2"):
         shutil.rmtree(tmp_path / backbone, ignore_errors=True)  # a registered model needs nothing beside it
 
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     mlflow.set_tracking_uri(client.tracking_uri)
-    served = mlflow.pyfunc.load_model("models:/onscreen-face-voice/1")
+    served = mlflow.pyfunc.load_model("models:/face_voice/1")
     faces, voices = pairs.faces[:4], pairs.voices[:4]
     table = pd.DataFrame({"face": cells(faces, recipe.face.kind), "voice": cells(voices, recipe.voice.kind)})
     model = load_model(folder)

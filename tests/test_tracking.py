@@ -9,7 +9,9 @@ import pytest
 from onscreen.config import Params
 from onscreen.errors import InputError, ToolError
 from onscreen.lineage import experiment_passes, flatten, workspace_pass
-from onscreen.tracking import RECORDED, connect, track, training_run
+from onscreen.tracking.live import training_run
+from onscreen.tracking.passes import track
+from onscreen.tracking.store import RECORDED, connect
 from onscreen.workspace import Workspace
 
 DVC = [sys.executable, "-m", "dvc"]
@@ -135,7 +137,7 @@ def test_a_training_that_fails_says_so_and_keeps_its_curve(project):
 def test_four_processes_on_a_fresh_store_lose_nothing(project):
     code = (
         "import sys; from pathlib import Path; from onscreen.config import Params; from onscreen.workspace import Workspace\n"
-        "from onscreen.tracking import training_run; root = Path(sys.argv[1]); work = Workspace(root, root, Params(), root)\n"
+        "from onscreen.tracking.live import training_run; root = Path(sys.argv[1]); work = Workspace(root, root, Params(), root)\n"
         "with training_run(work, sys.argv[2], {'a': 1}) as log:\n"
         "    for step in range(20): log({'loss': step}, step)\n"
     )

@@ -16,7 +16,7 @@ from rich.table import Table
 import onscreen
 from onscreen.console import console, log, set_up_logging
 from onscreen.errors import ConfigError, OnscreenError, WeightsError
-from onscreen.guide import hq_commands, m2p_commands
+from onscreen.guide import hq_commands, m2p_commands, version_commands
 from onscreen.guide.commands import app as faces_app
 from onscreen.guide.model_commands import embed, evaluate_face_voice, export_app, match, matched_files, train_app
 from onscreen.guide.trials import evaluate_trials
@@ -107,6 +107,9 @@ evaluate_app.command("trials")(evaluate_trials)
 app.command()(match)
 app.command()(embed)
 app.command("matched-files")(matched_files)
+_VERSIONS = ("trace", "rerun", "verify", "promote", "seeds", "diff")
+for _name in _VERSIONS:
+    app.command(_name)(getattr(version_commands, _name))
 
 
 @ledger_app.command()
@@ -153,7 +156,7 @@ def show() -> None:
 @app.command()
 def track() -> None:
     """Record in MLflow every pass it does not know yet (experiments' too) and register this checkout's models."""
-    from onscreen.tracking import track as record
+    from onscreen.tracking.passes import track as record
     from onscreen.workspace import Workspace
 
     new = record(Workspace.open())

@@ -207,6 +207,10 @@ class Evaluate(Section):
     seed: Annotated[int, Field(ge=0)] = 0
 
 
+class Tracking(Section):
+    enabled: bool = True
+
+
 class Params(Section):
     data: Data = Data()
     engine: Engine = Engine()
@@ -221,6 +225,7 @@ class Params(Section):
     train_face_voice: TrainFaceVoice = TrainFaceVoice()
     train_hq: TrainHq = TrainHq()
     evaluate: Evaluate = Evaluate()
+    tracking: Tracking = Tracking()
 
 
 def load_params(path: Path) -> Params:

@@ -21,7 +21,7 @@ from onscreen.matching.towers import TowerSpec, sized
 from onscreen.matching.train import FEWEST_PEOPLE, Recipe, Trained, recipe_of, train
 from onscreen.records import Reject
 from onscreen.store import atomic_folder, write_csv, write_json, write_table
-from onscreen.tracking import training_run
+from onscreen.tracking.live import training_run
 from onscreen.workspace import Workspace
 
 

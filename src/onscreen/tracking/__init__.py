@@ -1,0 +1,1 @@
+"""MLflow: live curves, every pass once, registered models."""

@@ -1,0 +1,92 @@
+"""Registered models: a version for each content of a model's folder, as code and safetensors."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from onscreen.console import log
+from onscreen.errors import ToolError
+from onscreen.lineage import Pass
+from onscreen.store import read_json
+from onscreen.tracking.store import recorded, store_of
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.models import ModelSignature
+
+MD5 = "onscreen.md5"
+MODELS = {"models/face_voice": "face_voice", "models/hq": "hq"}  # folder -> registered name
+SERVING = [
+    "torch",
+    "safetensors",
+    "numpy",
+    "pandas",
+    "pydantic",
+    "ruamel.yaml",
+    "pyarrow",
+    "rich",
+    "lightning-fabric",
+    "mlflow",
+    "transformers",
+]
+
+
+def register(client: MlflowClient, experiment: str, found: Pass, root: Path) -> None:
+    """Register the checkout's models, one version for each content of a model's folder."""
+    md5s = found.md5s()
+    for path, name in MODELS.items():
+        if path not in md5s or not any((root / path).glob("*.safetensors")):
+            log.info("%s: no weights, nothing to register", path)
+            continue
+        versions = client.search_model_versions(f"name = '{name}'")
+        if any(known.tags.get(MD5) == md5s[path] for known in versions):
+            continue
+        run_id = recorded(client, experiment, found)
+        if run_id is None:
+            raise ToolError("this pass is not recorded in MLflow; run `onscreen track`")
+        with store_of(client):
+            number = _log_model(run_id, root, path, name)
+        client.set_model_version_tag(name, number, MD5, md5s[path])
+        log.info("%s: registered as %s, version %s", path, name, number)
+
+
+def _log_model(run_id: str, root: Path, path: str, name: str) -> str:
+    """Log the folder and onscreen's own code as a pyfunc; it loads with pickle forbidden."""
+    import mlflow
+
+    package = Path(__file__).parents[1]
+    private = shutil.ignore_patterns("last", "rejects.parquet")  # what only resuming needs, and what names clips and people
+    advice = (
+        io.StringIO()
+    )  # MLflow asks for an input example and type hints, past every filter; the signature says what they would
+    with mlflow.start_run(run_id=run_id), TemporaryDirectory() as folder, contextlib.redirect_stderr(advice):
+        shutil.copytree(root / path, Path(folder) / "model", ignore=private)
+        logged = mlflow.pyfunc.log_model(
+            name=path.split("/")[1],
+            python_model=str(package / "matching" / "serving.py"),
+            artifacts={"model": str(Path(folder) / "model")},
+            code_paths=[str(package)],
+            signature=_signature(read_json(root / path / "config.json")),
+            pip_requirements=[f"{library}=={version(library).split('+')[0]}" for library in SERVING],
+            registered_model_name=name,
+        )
+    return str(logged.registered_model_version)
+
+
+def _signature(config: dict[str, Any]) -> ModelSignature:
+    """Columns face and voice in, similarity out; a spectrogram is an array of arrays, a picture one of these."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types.schema import Array
+
+    vector = Array(DataType.double)
+    cells = {"mel": Array(vector), "flatten": Array(vector), "hf_face": Array(Array(Array(DataType.long)))}
+    face, voice = (cells.get(config[tower]["kind"], vector) for tower in ("face_tower", "voice_tower"))
+    inputs = Schema([ColSpec(face, "face"), ColSpec(voice, "voice")])
+    return ModelSignature(inputs, Schema([ColSpec(DataType.float, "similarity")]))
