@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import shutil
 from importlib.metadata import version
 from pathlib import Path
@@ -11,15 +12,17 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from onscreen.console import log
-from onscreen.errors import ToolError
+from onscreen.errors import InputError, ToolError
 from onscreen.lineage import Pass
 from onscreen.store import read_json
 from onscreen.tracking.store import recorded, store_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
     from mlflow.models import ModelSignature
 
+CHAMPION = "champion"  # alias of the version that is in use
 MD5 = "onscreen.md5"
 MODELS = {"models/face_voice": "face_voice", "models/hq": "hq"}  # folder -> registered name
 SERVING = [
@@ -44,8 +47,7 @@ def register(client: MlflowClient, experiment: str, found: Pass, root: Path) -> 
         if path not in md5s or not any((root / path).glob("*.safetensors")):
             log.info("%s: no weights, nothing to register", path)
             continue
-        versions = client.search_model_versions(f"name = '{name}'")
-        if any(known.tags.get(MD5) == md5s[path] for known in versions):
+        if any(known.tags.get(MD5) == md5s[path] for known in versions_of(client, name)):
             continue
         run_id = recorded(client, experiment, found)
         if run_id is None:
@@ -54,6 +56,47 @@ def register(client: MlflowClient, experiment: str, found: Pass, root: Path) -> 
             number = _log_model(run_id, root, path, name)
         client.set_model_version_tag(name, number, MD5, md5s[path])
         log.info("%s: registered as %s, version %s", path, name, number)
+
+
+def version_of(client: MlflowClient, name: str) -> ModelVersion:
+    """A registered version by name: face_voice (the newest), face_voice/3, face_voice@champion; "models:/" before it may stand.
+
+    Raises InputError, naming what there is.
+    """
+    model, alias, number = _parts(name)
+    known = versions_of(client, model)
+    if not known:
+        there = sorted(found.name for found in client.search_registered_models() if versions_of(client, found.name))
+        raise InputError(
+            f"{name}: no version of {model!r} is registered. Registered: {', '.join(there) or 'none; run `onscreen track`'}."
+        )
+    if alias:
+        aliases = client.get_registered_model(model).aliases
+        if alias not in aliases:
+            told = ", ".join(sorted(aliases)) or "none yet; `onscreen promote` sets champion"
+            raise InputError(f"{name}: {model} has no alias {alias!r}. It has: {told}.")
+        return client.get_model_version_by_alias(model, alias)
+    if number in ("", "latest"):
+        return known[-1]
+    found = next((version for version in known if str(version.version) == number), None)
+    if found is None:
+        there = [str(version.version) for version in known]
+        raise InputError(f"{name}: {model} has no version {number!r}. It has: {', '.join(there)}.")
+    return found
+
+
+def versions_of(client: MlflowClient, model: str) -> list[ModelVersion]:
+    """All versions of a registered model, the newest last."""
+    return sorted(client.search_model_versions(f"name = '{model}'"), key=lambda found: int(found.version))
+
+
+def _parts(name: str) -> tuple[str, str, str]:
+    """(model, alias, number) of what was asked for; alias and number are empty where there is none."""
+    place = re.fullmatch(r"(?:models:/)?([\w.-]+)(?:@([\w.-]+)|/([\w.-]+))?", name)
+    if place is None:
+        raise InputError(f"{name!r} is no registered model. Ask for face_voice, face_voice/3 or face_voice@champion.")
+    model, alias, number = place.groups("")
+    return model, alias, number
 
 
 def _log_model(run_id: str, root: Path, path: str, name: str) -> str:
