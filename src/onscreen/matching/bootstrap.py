@@ -65,7 +65,8 @@ def interval(samples: np.ndarray) -> tuple[float, float]:
 
 
 def draws(people: int, resamples: int, seed: int) -> np.ndarray:
-    """(B, P) float32: how often each person is drawn in each resample."""
+    """(B, P) float32: how often each person is drawn in each resample. The same people, in the same order, are drawn for every
+    model that is scored with this seed, so values of one draw can be compared between models."""
     random = np.random.default_rng(seed)  # which people a resample counts, as the bootstrap asks; no score is drawn
     counts = [np.bincount(random.integers(people, size=people), minlength=people) for _ in range(resamples)]
     return np.asarray(counts, np.float32)
@@ -182,7 +183,7 @@ class _Asking:
 def curves(counts: Counts, tables: Tables, group: np.ndarray, drawn: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """(b, K + 1) false and true positive rates of resamples, from nothing accepted to everything; b at a time.
 
-    drawn: (B, G). Resamples without a right or a wrong combination are left out.
+    drawn: (B, G). Rows are in the order of the draws; one without a right or a wrong combination is NaN.
     """
     size, bins = tables.wrong.shape[1:]
     place = group[counts.person] * bins + tables.bins(counts.score)
@@ -190,8 +191,9 @@ def curves(counts: Counts, tables: Tables, group: np.ndarray, drawn: np.ndarray)
     for start in range(0, len(drawn), _CHUNK):
         weights = drawn[start : start + _CHUNK].astype(np.float64)
         right, wrong = weights @ found, both(weights, tables.wrong)
-        told = (right.sum(axis=1) > 0) & (wrong.sum(axis=1) > 0)
-        yield _rates(wrong[told]), _rates(right[told])
+        untold = (right.sum(axis=1) <= 0) | (wrong.sum(axis=1) <= 0)
+        right[untold] = wrong[untold] = np.nan
+        yield _rates(wrong), _rates(right)
 
 
 def both(weights: np.ndarray, table: np.ndarray) -> np.ndarray:

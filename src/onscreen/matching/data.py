@@ -31,6 +31,7 @@ class PairSet:
     links: which belong together.
     face_source, voice_source: what each item was taken from (sha256 of the video); items of one source share its accidents.
     face_digest, voice_digest: what tells each item's bytes without reading it; empty where nothing does.
+    face_name, voice_name: what each item is called in its tables; empty where it has no name.
     """
 
     people: tuple[str, ...]
@@ -41,6 +42,8 @@ class PairSet:
     voice_source: tuple[str, ...]
     face_digest: tuple[str, ...] = ()
     voice_digest: tuple[str, ...] = ()
+    face_name: tuple[str, ...] = ()
+    voice_name: tuple[str, ...] = ()
 
     @cached_property
     def by_person(self) -> tuple[tuple[Link, ...], ...]:
@@ -81,6 +84,25 @@ class PairSet:
             for digest in known or map(_digest, items):
                 sums.update(digest.encode())
         return sums.hexdigest()
+
+    @cached_property
+    def test_set_sha256(self) -> str:
+        """sha256 over who and what is compared: sorted person, face, voice of every link, with the sources of both.
+
+        Equal only for equal people, items and sources, whatever model takes them in: then figures can be compared.
+        """
+        face, voice = self.face_name or self.face_source, self.voice_name or self.voice_source
+        rows = sorted(
+            (
+                self.people[link.person],
+                face[link.face],
+                voice[link.voice],
+                self.face_source[link.face],
+                self.voice_source[link.voice],
+            )
+            for link in self.links
+        )
+        return hashlib.sha256(repr(rows).encode()).hexdigest()
 
 
 def _digest(item: np.ndarray) -> str:
@@ -134,6 +156,8 @@ def of_people(pairs: PairSet, wanted: Callable[[str], bool]) -> PairSet:
         links=tuple(Link(people[link.person], faces[link.face], voices[link.voice], link.same_source) for link in links),
         face_source=tuple(pairs.face_source[old] for old in faces),
         voice_source=tuple(pairs.voice_source[old] for old in voices),
+        face_name=tuple(pairs.face_name[old] for old in faces) if pairs.face_name else (),
+        voice_name=tuple(pairs.voice_name[old] for old in voices) if pairs.voice_name else (),
     )
 
 

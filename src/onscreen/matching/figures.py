@@ -6,7 +6,7 @@ clip a person, a gallery below 2 K); fewer than 10 people give no interval.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -21,7 +21,28 @@ from onscreen.matching.trials import Trials
 FEWEST_PEOPLE = 2
 FEWEST_FOR_INTERVAL = 10
 
+SAMPLES = "samples"
+
 Figure = dict[str, Any]
+
+
+def without_samples(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested figures as metrics tell them."""
+    return {
+        name: without_samples(found) if isinstance(found, Mapping) else found
+        for name, found in figures.items()
+        if name != SAMPLES
+    }
+
+
+def samples_of(figures: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, np.ndarray]]:
+    """(dotted name, (B,) values in each draw of people) of nested figures that have an interval or show no spread."""
+    for name, found in figures.items():
+        if isinstance(found, Mapping):
+            if SAMPLES in found:
+                yield prefix + name, found[SAMPLES]
+            else:
+                yield from samples_of(found, f"{prefix}{name}.")
 
 
 def null(reason: str) -> Figure:
@@ -134,11 +155,14 @@ class Scored:
         return None
 
     def figure(self, value: float, chance: float, samples: np.ndarray, floor: float | None = None) -> Figure:
-        """samples: (B,) resampled values. floor: what knowing gender alone reaches."""
+        """samples: (B,) resampled values, NaN in a draw without one. They go with the figure until metrics are told, with enough
+        people for an interval. floor: what knowing gender alone reaches."""
         known: Figure = {"value": float(value), "chance": float(chance)}
         if floor is not None:
             known["gender_floor"] = float(floor)
-        return with_interval(known, samples, len(self.counted))
+        people = len(self.counted)
+        kept = {SAMPLES: samples} if people >= FEWEST_FOR_INTERVAL else {}
+        return with_interval(known, samples, people) | kept
 
     def share(self, values: np.ndarray, chance: float, samples: np.ndarray, floor: float | None = None) -> Figure:
         """A share of hits. values: (Q,) 0 or 1. Where all hit, or all miss, the exact binomial interval over people is taken:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from onscreen.matching import bootstrap
 from onscreen.matching.counting import counts_of
-from onscreen.matching.figures import FEWEST_PEOPLE, Figure, Pool, Scored, Scoring, null
+from onscreen.matching.figures import FEWEST_PEOPLE, Figure, Pool, Scored, Scoring, null, samples_of, without_samples
 from onscreen.matching.retrieval import Ranks, chance_of, chance_of_top, one_of, ranks_of
 from onscreen.matching.strata import Labels
 from onscreen.matching.trials import Trials
 from onscreen.matching.verification import auc, eer, min_dcf, roc_of, roc_of_counts, threshold_of
 
 __all__ = [
+    "CHIEF",
+    "Evaluation",
     "Scored",
     "Scoring",
     "choose_threshold",
     "evaluate",
+    "evaluation",
     "figures_of",
     "no_figures",
     "permuted_check",
@@ -33,12 +37,42 @@ FEWEST_PERMUTATIONS, MOST_PERMUTATIONS = 3, 200
 PERMUTED_COMBINATIONS = 20_000_000  # scored for the check in all: seconds
 STRATA = ("all", "different_source", "same_source")
 _VERIFICATION = ("auc", "eer", *PRIORS)
+CHIEF = (
+    "all.verification.auc",
+    "all.verification.eer",
+    "all.face_to_voice.top1",
+    "all.voice_to_face.top1",
+    "all.face_to_voice.mrr",
+    "all.voice_to_face.mrr",
+)
+"""The figures that two models are compared by."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is known of one model on one set of people, counted and resampled once.
+
+    figures: see evaluate. samples: of each of CHIEF that has a value, its (B,) float64 values with people drawn anew, those that
+    its interval was taken from; NaN in a draw that has none; no figure at all with fewer people than an interval needs.
+    Two models' evaluations on trials of the same people in the same order (both of PairSets with equal test_set_sha256), with the
+    same scoring, draw the same people: their samples can be taken from each other draw by draw (paired.paired_interval).
+    """
+
+    figures: dict[str, Any]
+    samples: dict[str, np.ndarray]
 
 
 def evaluate(
     trials: Trials, scoring: Scoring, threshold: float | str, labels: Mapping[str, Labels] | None = None
 ) -> dict[str, Any]:
-    """All figures of one model, by stratum.
+    """The figures of evaluation."""
+    return evaluation(trials, scoring, threshold, labels).figures
+
+
+def evaluation(
+    trials: Trials, scoring: Scoring, threshold: float | str, labels: Mapping[str, Labels] | None = None
+) -> Evaluation:
+    """All figures of one model, by stratum, and what the chief ones are in each draw of people.
 
     all: people are scored on different source videos where they have several, else on one. different_source, same_source: only
     the former, only the latter people count (as wrong answers all of them stay). same_<label>: wrong answers are people of the same
@@ -50,17 +84,22 @@ def evaluate(
     gender = known if known is not None and (known >= 0).any() else None
     pool = Pool(trials, scoring, threshold, gender)
     parts = (trials, trials.stratum(trials.apart), trials.stratum(~trials.apart))
-    found = {name: figures_of(Scored(pool, part)) for name, part in zip(STRATA, parts, strict=True)}
+    found = {name: _figures_of(Scored(pool, part)) for name, part in zip(STRATA, parts, strict=True)}
     for name, label in labels.items():
         kind = label.shared(trials.people)
         if (kind >= 0).any():
             within = trials.within(kind)
-            found[f"same_{name}"] = figures_of(Scored(Pool(within, scoring, threshold, gender), within))
-    return found
+            found[f"same_{name}"] = _figures_of(Scored(Pool(within, scoring, threshold, gender), within))
+    samples = dict(samples_of(found))
+    return Evaluation(without_samples(found), {name: samples[name] for name in CHIEF if name in samples})
 
 
 def figures_of(scored: Scored) -> dict[str, Any]:
     """The figures of one stratum."""
+    return without_samples(_figures_of(scored))
+
+
+def _figures_of(scored: Scored) -> dict[str, Any]:
     return {
         "people": len(scored.counted),
         "face_to_voice": retrieval(scored),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from onscreen.config import Evaluate
 from onscreen.errors import MixedModelsError
 from onscreen.matching.counting import counts_of
 from onscreen.matching.data import PairSet, of_people
+from onscreen.matching.figures import FEWEST_FOR_INTERVAL
 from onscreen.matching.folder import digest_of_person, load_model, read_config
 from onscreen.matching.hq_tree import Tree, read_tree
-from onscreen.matching.metrics import Scoring, choose_threshold, evaluate, no_figures, permuted_check
+from onscreen.matching.metrics import Scoring, choose_threshold, evaluation, no_figures, permuted_check
 from onscreen.matching.strata import labels_of, summary
 from onscreen.matching.towers import FaceVoiceModel
 from onscreen.matching.trials import Trials, trials_of
@@ -27,7 +29,7 @@ from onscreen.stages.contamination import OWN, backbones_of, contamination
 from onscreen.stages.items import FaceInput, VoiceInput
 from onscreen.stages.labels import Known, of_own_people, of_tree
 from onscreen.stages.training import Loaded, left_out
-from onscreen.store import atomic_folder, write_csv, write_json
+from onscreen.store import atomic_folder, atomic_path, write_csv, write_json
 from onscreen.workspace import Workspace
 
 STAGE = "evaluate"
@@ -45,12 +47,14 @@ Load = Callable[[Workspace, dict[str, Any]], Sides]
 class Scores:
     """figures: what evaluate.json says of a model. curves: for the charts, of all combinations; None where there is nothing to draw.
 
-    rejects: what is left out of the test, for the report.
+    rejects: what is left out of the test, for the report. samples: chief figure -> (B,) values with people drawn anew, see
+    matching.metrics.Evaluation; without people enough for intervals, none.
     """
 
     figures: dict[str, Any]
     curves: Curves | None
     rejects: tuple[Reject, ...] = ()
+    samples: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def run(
@@ -68,16 +72,18 @@ def run(
     if not all(np.isfinite(side.vectors).all() for side in (trials.faces, trials.voices)):
         return Scores({"status": NO_NUMBERS, **no_figures(scoring, NO_NUMBERS)}, None)
     labels = labels_of(test.people, known or {})
-    figures = evaluate(trials, scoring, choose_threshold(_trials(model, validation)), labels)
+    found = evaluation(trials, scoring, choose_threshold(_trials(model, validation)), labels)
     check = permuted_check(trials, params.seed)
     people = {
+        "test_set_sha256": test.test_set_sha256,
         "test_people": len(trials.people),
         "validation_people": len(validation.people),
         "labels": summary(labels, trials.people),
     }
     few = len(trials.people) < 2
     status = f"{len(trials.people)} test person: nobody to be told from" if few else "ok"
-    return Scores({"status": status, **people, **figures, "permuted_labels": check}, None if few else _curves(trials))
+    figures = {"status": status, **people, **found.figures, "permuted_labels": check}
+    return Scores(figures, None if few else _curves(trials), samples=found.samples)
 
 
 def _trials(model: FaceVoiceModel, pairs: PairSet) -> Trials | None:
@@ -86,7 +92,7 @@ def _trials(model: FaceVoiceModel, pairs: PairSet) -> Trials | None:
     return trials_of(pairs, model.embed_faces(pairs.faces), model.embed_voices(pairs.voices))
 
 
-def without(pairs: PairSet, digests: Sequence[str]) -> PairSet:
+def without(pairs: PairSet, digests: Collection[str]) -> PairSet:
     """The pairs of people whose digest is not among these, and of nobody else."""
     known = set(digests)
     return of_people(pairs, lambda name: digest_of_person(name) not in known)
@@ -130,22 +136,29 @@ LOADERS: dict[str, Load] = {"face_voice": load_face_voice, "hq": load_hq}
 
 
 def main(workspace: Workspace) -> None:
-    """Score models/face_voice and models/hq; write reports/metrics/evaluate.json, plots and reports/report.html."""
-    scores = {name: _score(workspace, name) for name in MODELS}
+    """Score models/face_voice and models/hq; write reports/metrics/evaluate.json, reports/resamples.json, plots and
+    reports/report.html."""
+    scores = {name: score(workspace, name, workspace.models / name) for name in MODELS}
     figures = {name: one.figures for name, one in scores.items()}
     curves = {name: one.curves for name, one in scores.items() if one.curves is not None}
     statuses = {name: one["status"] for name, one in figures.items()}
     status = "ok" if set(statuses.values()) == {"ok"} else "; ".join(f"{name}: {why}" for name, why in statuses.items())
     metrics = {"status": status, **figures}
     workspace.write_metrics(STAGE, metrics)
+    write_resamples(workspace.reports / "resamples.json", scores, workspace.params.evaluate)
     _write_plots(workspace.plots(STAGE), figures, curves)
     left_out = [row for one in scores.values() for row in one.rejects]
     write_report(workspace.root, metrics, curves, left_out, sample=(workspace.raw / "sample.json").is_file())
 
 
-def _score(workspace: Workspace, name: str) -> Scores:
-    """Figures of a model folder. People whom it was trained on take no part, neither in the test nor in the threshold."""
-    folder = workspace.models / name
+def score(workspace: Workspace, name: str, folder: Path, seen: Collection[str] = ()) -> Scores:
+    """Score a model on the checkout's test people. People whom it was trained on take no part, neither in the test nor in the
+    threshold.
+
+    name: face_voice or hq, what kind it is. folder: of this model, models/<name> or another version's. seen: digest_of_person of
+    people who take no part either. To compare two models, score each without the people that the other was trained on: where both
+    figures have the same test_set_sha256, `samples` of both are of the same draws, for matching.paired.paired_interval.
+    """
     config = read_config(folder)
     if config["status"] != "ok":
         params = workspace.params.evaluate
@@ -153,16 +166,47 @@ def _score(workspace: Workspace, name: str) -> Scores:
         scoring = Scoring(params.top_k, params.bootstrap, params.seed)
         return Scores({"status": config["status"], "reason": config["reason"], **no_figures(scoring, reason)}, None)
     sides = LOADERS[name](workspace, config)
-    unseen = {side: without(loaded.pairs, config["training_people_sha256"]) for side, loaded in sides.items()}
+    seen = {*seen, *config["training_people_sha256"]}
+    unseen = {side: without(loaded.pairs, seen) for side, loaded in sides.items()}
     known, corpora = ABOUT[name](workspace)
     scored = run(workspace.params.evaluate, load_model(folder), unseen["test"], unseen["val"], known)
     lost = {
         side: {**left_out(loaded), "trained_on_people": len(loaded.pairs.people) - len(unseen[side].people)}
         for side, loaded in sides.items()
     }
-    seen = contamination(backbones_of(config["inputs"]), corpora)
-    about = {"left_out": lost, "backbones_trained_on": backbones_trained_on(config["inputs"]), **seen}
-    return Scores(scored.figures | about, scored.curves, tuple(replace(row, stage=STAGE) for row in sides["test"].rejects))
+    known_to = contamination(backbones_of(config["inputs"]), corpora)
+    about = {"left_out": lost, "backbones_trained_on": backbones_trained_on(config["inputs"]), **known_to}
+    rejects = tuple(replace(row, stage=STAGE) for row in sides["test"].rejects)
+    return replace(scored, figures=scored.figures | about, rejects=rejects)
+
+
+def write_resamples(path: Path, scores: Mapping[str, Scores], params: Evaluate) -> None:
+    """Write what each model's chief figures are in every draw of people, from which the change between two commits gets its
+    interval without the data; a figure a line. A model without any has a reason in their place."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(_lines({name: _resamples(one, params) for name, one in scores.items()}) + "\n", encoding="utf-8")
+
+
+def _resamples(scores: Scores, params: Evaluate) -> dict[str, Any]:
+    figures = scores.figures
+    if "test_people" not in figures:
+        return {"reason": figures.get("reason", figures["status"])}
+    about = {"test_set_sha256": figures["test_set_sha256"], "people": figures["test_people"]}
+    if not scores.samples:
+        return about | {"reason": f"{about['people']} people; an interval needs {FEWEST_FOR_INTERVAL}"}
+    values = {
+        name: [round(value, 5) if np.isfinite(value) else None for value in found.tolist()]
+        for name, found in scores.samples.items()
+    }
+    return about | {"resamples": params.bootstrap, "seed": params.seed, "figures": values}
+
+
+def _lines(data: Any) -> str:
+    """JSON, a list a line."""
+    if not isinstance(data, dict):
+        return json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    rows = ",\n".join(f"{json.dumps(name)}: {_lines(value)}" for name, value in sorted(data.items()))
+    return f"{{\n{rows}\n}}"
 
 
 def backbones_trained_on(inputs: dict[str, Any]) -> dict[str, str]:

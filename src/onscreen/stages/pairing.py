@@ -19,6 +19,7 @@ def pair_set(
     voice_source: Mapping[str, str],
 ) -> Loaded:
     """The pairs whose face and voice are known. Pairs of a lost item are left out, and so are people without any pair left.
+    People and items are sorted by name, so equal sets are in equal order.
 
     pairs: face_id and voice_clip_id are names in faces and voices. face_source, voice_source: what each was taken from (sha256 of
     a video, or of the file itself where nothing better is known). stage: whose rejects these are.
@@ -39,6 +40,8 @@ def pair_set(
         voice_source=tuple(voice_source[name] for name in voice_at),
         face_digest=_digests(faces, face_at),
         voice_digest=_digests(voices, voice_at),
+        face_name=tuple(face_at),
+        voice_name=tuple(voice_at),
     )
     return Loaded(made, tuple(_items_lost(stage, pairs, faces, voices)), tuple(_people_lost(stage, pairs, faces, voices, people)))
 
