@@ -1,0 +1,137 @@
+"""The tables of past passes laid out again as folders: from the checkout where they still lie there, or from DVC's cache.
+
+A state is known by its md5s (path -> md5, as dvc.lock or a run's tags have them). Its folder holds links; the checkout is only read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from onscreen.errors import InputError
+from onscreen.lineage import workspace_pass
+from onscreen.workspace import Workspace
+
+PATHS = (
+    "data/prepared",
+    "data/faces",
+    "data/identities",
+    "data/voices",
+    "data/splits",
+    "data/hq",
+    "models/face_voice",
+    "models/hq",
+)
+_TREE = "data/hq"  # the names of its files, in folders, say whose they are; of all others only the tables at the top are read
+HERE, CACHED, ABSENT = "in the checkout", "in DVC's cache", "not on this machine"
+
+
+@dataclass(frozen=True)
+class State:
+    """workspace: a folder that holds the tables of one state where a checkout has them. where: path -> HERE, CACHED or ABSENT."""
+
+    workspace: Workspace
+    md5s: Mapping[str, str]
+    where: Mapping[str, str]
+
+    def lacks(self, *paths: str) -> list[str]:
+        """Those of these paths whose tables do not lie here."""
+        return [path for path in paths if self.where.get(path, ABSENT) == ABSENT]
+
+
+@dataclass(frozen=True)
+class States:
+    """Lays states out, each content of a path once. objects: DVC's cache of files. locked: md5s of the checkout's dvc.lock."""
+
+    workspace: Workspace
+    scratch: Path
+    objects: Path
+    locked: Mapping[str, str]
+    _laid: dict[tuple[str, str], tuple[Path, str]] = field(default_factory=dict)
+    _states: dict[tuple[tuple[str, str], ...], State] = field(default_factory=dict)
+
+    def of(self, md5s: Mapping[str, str]) -> State:
+        """The state with these md5s."""
+        known = {path: md5s[path] for path in PATHS if path in md5s}
+        key = tuple(known.items())
+        if key not in self._states:
+            self._states[key] = self._lay_out(self.scratch / f"state{len(self._states)}", known)
+        return self._states[key]
+
+    def here(self) -> State:
+        """The state of the checkout, as its dvc.lock says."""
+        return self.of(self.locked)
+
+    def _lay_out(self, root: Path, known: Mapping[str, str]) -> State:
+        where = {}
+        for path, md5 in known.items():
+            if (path, md5) not in self._laid:
+                self._laid[path, md5] = self._found(path, md5)
+            folder, where[path] = self._laid[path, md5]
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).symlink_to(folder)
+        params = self.workspace.params
+        params = params.model_copy(update={"data": params.data.model_copy(update={"raw": str(self.workspace.raw.absolute())})})
+        return State(Workspace(root, self.workspace.home, params, self.workspace.cache_root), known, where)
+
+    def _found(self, path: str, md5: str) -> tuple[Path, str]:
+        """A folder of links to the tables that this content of the path has, and where these lie."""
+        folder, here = self.scratch / f"tables{len(self._laid)}", self.workspace.root / path
+        folder.mkdir()
+        if not self._object(md5).is_file():  # nothing lists the files; what dvc.lock says of the checkout is the next best
+            return (here, HERE) if self.locked.get(path) == md5 and here.is_dir() else (folder, ABSENT)
+        is_here = True
+        for entry in json.loads(self._object(md5).read_text(encoding="utf-8")):
+            name, own = entry["relpath"], self._object(entry["md5"])
+            if "/" in name and path != _TREE:
+                continue
+            link = folder / name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if "/" in name:  # media: only their names are asked for
+                link.touch()
+            elif own.is_file():
+                link.symlink_to(own)
+                is_here = is_here and _is(here / name, entry["md5"])
+            elif _is(here / name, entry["md5"]):
+                link.symlink_to(here / name)
+            else:
+                return folder, ABSENT
+        return folder, HERE if is_here else CACHED
+
+    def _object(self, md5: str) -> Path:
+        return self.objects / md5[:2] / md5[2:]
+
+
+def _is(path: Path, md5: str) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest() == md5
+
+
+@contextmanager
+def states(workspace: Workspace) -> Iterator[States]:
+    """States of a checkout, laid out in a temporary folder."""
+    try:
+        locked = workspace_pass(workspace.root).md5s()
+    except InputError:  # nothing ran here yet; what ran elsewhere may be known
+        locked = {}
+    with TemporaryDirectory(prefix="onscreen-trace-") as scratch:
+        yield States(workspace, Path(scratch), _objects(workspace.root), locked)
+
+
+def _objects(root: Path) -> Path:
+    """Where DVC keeps files by md5; worktrees and experiments may share one."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(root)) as repo:
+            return Path(repo.cache.local.path)
+    except DvcException as error:
+        raise InputError(f"{root} is no checkout that DVC knows: {error}") from error
