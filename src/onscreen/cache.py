@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -103,8 +103,16 @@ def code_digest(module: str, *libraries: str) -> str:
         source = Path(spec.origin).read_text(encoding="utf-8")
         seen[name] = source
         todo += _imports(source)
-    versions = [f"{library}=={version(library)}" for library in sorted(libraries)]
+    versions = [f"{library}=={_version(library)}" for library in sorted(libraries)]
     return hashlib.sha256("\n".join([*(seen[name] for name in sorted(seen)), *versions]).encode()).hexdigest()
+
+
+def _version(library: str) -> str:
+    """Its version; "absent" of a package that only holds weights, where a registered model brings these: the key has their sha256."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "absent"
 
 
 def _imports(source: str) -> list[str]:

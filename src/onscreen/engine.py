@@ -121,6 +121,23 @@ class Engine:
             return Rejected("failed", f"{type(error).__name__}: {error}"[:500])
 
 
+class InProcess(Engine):
+    """Measures in this process, for a server that keeps its models loaded: nothing is started, and nothing ends what crashes or hangs.
+
+    For one thread at a time, as workers are.
+    """
+
+    def measure(self, label: str, function: Callable[[Any], Item], jobs: Sequence[Job]) -> Iterator[Item | Rejected]:
+        """As Engine.measure; label is told to nobody, and what failed is not tried again."""
+        for job in jobs:
+            try:
+                verdict = None if self.cache.has(job.key) else _measure(function, job, self.cache)
+            except Exception as error:  # as in Engine: one item must not end the others
+                verdict = Rejected("failed", f"{type(error).__name__}: {error}"[:500])
+            found = verdict or self.cache.get(job.key)
+            yield found if found is not None else Rejected("failed", "its measurement could not be stored; is the disk full?")
+
+
 def _measure(function: Callable[[Any], Item], job: Job, cache: ItemCache) -> Rejected | None:
     try:
         item: Item | Rejected = function(job.argument)

@@ -12,7 +12,9 @@ import json
 import os
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files as package_files
@@ -25,6 +27,7 @@ from onscreen.errors import WeightsError
 State = Literal["right", "wrong", "missing", "unpinned"]
 """unpinned: a file is there, and there is neither a published nor a pinned sha256 to check it against."""
 
+_BROUGHT: ContextVar[Path | None] = ContextVar("brought", default=None)  # of this thread
 _CHECKED: dict[tuple[str, str], tuple[int, int]] = {}  # (path, sha256) -> size, mtime_ns at which it was right
 
 
@@ -81,6 +84,16 @@ class Digest:
 
     def __str__(self) -> str:
         return f"{self.sha256} ({'published' if self.published else 'pinned on first use'})"
+
+
+@contextmanager
+def brought_in(folder: Path) -> Iterator[None]:
+    """Within it, the files of all models lie in folder/<name>/<file>, whatever is installed: a registered model brings its own."""
+    token = _BROUGHT.set(folder)
+    try:
+        yield
+    finally:
+        _BROUGHT.reset(token)
 
 
 @cache
@@ -231,6 +244,8 @@ def complaint(entry: Model, file: str, found: State) -> str:
 
 def place(entry: Model, file: str) -> Path:
     """Where the file belongs. Raises WeightsError when that is inside a package that is not installed."""
+    if brought := _BROUGHT.get():
+        return brought / entry.name / file
     if not entry.package:
         return home() / ".weights" / entry.name / file
     spec = find_spec(entry.package)

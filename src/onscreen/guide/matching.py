@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -52,7 +54,18 @@ class Ranked:
 
     def takes_for_one(self, score: float) -> bool:
         """Whether the score is at the threshold or above, where there is one."""
-        return self.threshold is not None and score >= self.threshold - _ROUNDING
+        return self.threshold is not None and is_one_person(score, self.threshold)
+
+
+def is_one_person(score: float, threshold: float) -> bool:
+    """Whether a face and a voice of that cosine are taken for one person."""
+    return score >= threshold - _ROUNDING
+
+
+def calibration_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a model's config.json says of its threshold: see matching.folder.calibration."""
+    told: Mapping[str, Any] = config.get("calibration", {"threshold": None, "reason": "it was trained by an earlier version"})
+    return told
 
 
 def match(face: Path, voices: Path, model_dir: Path, params: Params) -> Ranked:
@@ -75,7 +88,7 @@ def match(face: Path, voices: Path, model_dir: Path, params: Params) -> Ranked:
     names = _known("--voices", voices, heard)
     scores = model.embed_voices(heard.of(names)) @ model.embed_faces(seen.of([face.name]))[0]
     order = sorted(range(len(names)), key=lambda at: (-scores[at], names[at]))
-    told = config.get("calibration", {"threshold": None, "reason": "it was trained by an earlier version"})
+    told = calibration_of(config)
     return Ranked(
         names=tuple(names[at] for at in order),
         scores=tuple(float(scores[at]) for at in order),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -66,9 +67,9 @@ def measure_faces(workspace: Workspace, files: Mapping[str, MediaFile], how: Fac
     return replace(found, lost={**found.lost, **lost})
 
 
-def measure_voices(workspace: Workspace, files: Mapping[str, MediaFile], how: VoiceInput) -> Items:
-    """Items of sounds: where somebody speaks in them, and that as the tower takes it."""
-    heard = hear(workspace, {name: file.path for name, file in files.items()})
+def measure_voices(workspace: Workspace, files: Mapping[str, MediaFile], how: VoiceInput, most_s: float = math.inf) -> Items:
+    """Items of sounds: where somebody speaks in them, and that as the tower takes it. most_s: longer ones are rejects."""
+    heard = hear(workspace, {name: file.path for name, file in files.items()}, most_s=most_s)
     found = voice_items(workspace, how, heard.speech)
     return replace(found, lost={**found.lost, **heard.lost})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,12 @@ class Sound:
     gain: float
 
 
-def decode_sound(path: Path, rate_hz: int) -> Sound:
+def decode_sound(path: Path, rate_hz: int, most_s: float = math.inf) -> Sound:
     """Decode a file's first sound stream. Packets that are broken are missing, nothing stands for them.
 
+    most_s: seconds; a file of more is not decoded further, whatever its header says of its length.
     Raises Rejected: empty_file, unreadable, not_a_sound (of no sound format, or without sound), undecodable (nothing in it can be
-    decoded), audio_changes_rate (or its channels, on the way), not_finite (a sample is NaN or infinite; how many of the piece of the file where it was noticed).
+    decoded), too_long, audio_changes_rate (or its channels, on the way), not_finite (a sample is NaN or infinite; how many of the piece of the file where it was noticed).
     """
     import av
 
@@ -49,7 +51,7 @@ def decode_sound(path: Path, rate_hz: int) -> Sound:
         stream = sound_stream(container)
         if stream is None:
             raise Rejected("not_a_sound", f"it holds no sound (format {container.format.name})")
-        samples, source_hz, channels = _decode(container, stream, rate_hz)
+        samples, source_hz, channels = _decode(container, stream, rate_hz, most_s)
         peak = float(np.abs(samples).max(initial=0.0))
         gain = 1 / max(1.0, peak)
         return Sound(samples * np.float32(gain), source_hz, channels, stream.codec_context.name, gain)
@@ -65,14 +67,14 @@ def _check_readable(path: Path) -> None:
         raise Rejected("empty_file", "the file has 0 bytes", {"bytes": 0.0})
 
 
-def _decode(container: Any, stream: Any, rate_hz: int) -> tuple[np.ndarray, int, int]:
+def _decode(container: Any, stream: Any, rate_hz: int, most_s: float) -> tuple[np.ndarray, int, int]:
     """Samples at rate_hz; the file's rate and channels."""
     import av
     import soxr
 
     to_float = av.AudioResampler(format="flt")  # of any sample format; rate and channels stay as they are
     kind: tuple[int, int] | None = None
-    parts = list[np.ndarray]()
+    parts, seconds = list[np.ndarray](), 0.0
     for packet in packets(container, stream):
         for frame in frames_of(packet) or []:
             found = (frame.sample_rate, frame.layout.nb_channels)
@@ -80,6 +82,9 @@ def _decode(container: Any, stream: Any, rate_hz: int) -> tuple[np.ndarray, int,
                 kind, to_rate = found, soxr.ResampleStream(found[0], rate_hz, 1, dtype="float32")
             if found != kind:
                 raise Rejected("audio_changes_rate", "its sample rate or its channels change on the way")
+            seconds += frame.samples / kind[0]
+            if seconds > most_s:
+                raise Rejected("too_long", f"more than {most_s:g} s of sound", {"max_s": most_s})
             parts += [to_rate.resample_chunk(_mono(piece, kind[1])) for piece in to_float.resample(frame)]
     if kind is None:
         raise Rejected("undecodable", "nothing of its sound can be decoded")

@@ -138,11 +138,13 @@ class Items:
     """known: name -> the item, or what reads it when it is asked for. lost: name -> why there is none.
 
     digest: name -> what tells the bytes of an item that is read when it is asked for, so that not all are read to name a training.
+    faces: name -> how many faces a picture shows, of which the largest was taken; of pictures in which one was looked for.
     """
 
     known: Mapping[str, Known]
     lost: Mapping[str, Rejected]
     digest: Mapping[str, str] = field(default_factory=dict)
+    faces: Mapping[str, int] = field(default_factory=dict)
 
     def of(self, names: Sequence[str]) -> Sequence[np.ndarray]:
         """The items of these names, all known, in this order; read when they are asked for."""
@@ -178,7 +180,7 @@ def face_items(workspace: Workspace, how: FaceInput, faces: Mapping[str, FaceFil
     stored = {name: face.embedding for name, face in faces.items() if face.embedding is not None}
     found = _embeddings(workspace, how, {name: face.image for name, face in faces.items() if name not in stored})
     measured = {name: item.arrays["embedding"] for name, item in found.items() if isinstance(item, Item)}
-    return Items(stored | measured, _lost(found))
+    return Items(stored | measured, _lost(found), faces=_counted(found))
 
 
 def _embeddings(workspace: Workspace, how: FaceInput, pictures: Mapping[str, StoredFile]) -> dict[str, Item | Rejected]:
@@ -227,7 +229,7 @@ def _frozen_faces(workspace: Workspace, how: FaceInput, faces: Mapping[str, Face
         jobs.append(Job(key, FaceTask(crop, network)))
     _need(workspace, jobs, network, hf.FACE_TYPES)
     found = dict(zip(faces, workspace.engine.measure("faces", tower_faces.measure_face, jobs), strict=True))
-    return Items({name: item.arrays["embedding"] for name, item in found.items() if isinstance(item, Item)}, _lost(found))
+    return Items({name: item.arrays["embedding"] for name, item in found.items() if isinstance(item, Item)}, _lost(found), faces=_counted(found))
 
 
 def _pictures(workspace: Workspace, how: FaceInput, faces: Mapping[str, FaceFile]) -> Items:
@@ -249,7 +251,7 @@ def _pictures(workspace: Workspace, how: FaceInput, faces: Mapping[str, FaceFile
         cut = dict(zip(others, workspace.engine.measure("faces", tower_faces.measure_crop, jobs), strict=True))
         known |= {name: CachedCrop(workspace.cache, keys[name], how.side_px) for name in others if isinstance(cut[name], Item)}
         found |= cut
-    return Items(known, _lost(found), {name: f"{key} {how.side_px}" for name, key in keys.items()})
+    return Items(known, _lost(found), {name: f"{key} {how.side_px}" for name, key in keys.items()}, _counted(found))
 
 
 def voice_items(workspace: Workspace, how: VoiceInput, voices: Mapping[str, Speech]) -> Items:
@@ -332,6 +334,10 @@ def _need(workspace: Workspace, jobs: Sequence[Job], network: hf.Frozen, types: 
     """Raises WeightsError, once and before any worker, when something is to be measured and the network is not here."""
     if not all(workspace.cache.has(job.key) for job in jobs):
         hf.find(network.name, types, network.files)
+
+
+def _counted(found: Mapping[str, Item | Rejected]) -> dict[str, int]:
+    return {name: item.meta["faces"] for name, item in found.items() if isinstance(item, Item) and "faces" in item.meta}
 
 
 def _lost(found: Mapping[str, Item | Rejected]) -> dict[str, Rejected]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from onscreen.cache import Item
@@ -30,11 +32,11 @@ class Heard:
     marks: Mapping[str, tuple[str, ...]]
 
 
-def hear(workspace: Workspace, files: Mapping[str, Path], folder: Path | None = None) -> Heard:
+def hear(workspace: Workspace, files: Mapping[str, Path], folder: Path | None = None, most_s: float = math.inf) -> Heard:
     """Speech of these files, by voices.vad_threshold and voices.min_speech_s. Nothing is written beside them.
 
     folder: where their sound at 16 kHz is kept, under names that tell its content, so that a second call finds it there and
-    several may share one; None: beside the item cache. Raises WeightsError without the network that tells speech.
+    several may share one; None: beside the item cache. most_s: seconds; longer files are "too_long". Raises WeightsError without the network that tells speech.
     """
     ensure([WEIGHTS])
     known, lost = digests(workspace, {name: path for name, path in files.items() if _is_utf8(path)})
@@ -43,7 +45,7 @@ def hear(workspace: Workspace, files: Mapping[str, Path], folder: Path | None = 
     keys = {name: sound_key(sha256) for name, sha256 in known.items()}
     jobs = [Job(key, str(files[name])) for name, key in keys.items()]
     speech, marked = dict[str, Speech](), dict[str, tuple[str, ...]]()
-    measured = workspace.engine.measure("sound files", measure_sound, jobs)
+    measured = workspace.engine.measure("sound files", partial(measure_sound, most_s=most_s), jobs)
     for (name, key), found in zip(keys.items(), measured, strict=True):
         try:
             speech[name] = _speech(workspace, found, (folder or workspace.cache_root / "sounds") / key[:2] / f"{key}.wav")

@@ -62,18 +62,19 @@ def measure_readable(image: StoredFile) -> Item:
 
 
 def measure_face(task: FaceTask) -> Item:
-    """What a frozen network makes of a face. arrays: embedding (D,) float32, as the tower gives it.
+    """What a frozen network makes of a face. arrays: embedding (D,) float32, as the tower gives it. meta: of measure_crop, where
+    the face was cut out of a picture.
 
     Raises Rejected as measure_crop does, WeightsError as hf.find and hf.load do.
     """
-    crop = _cut(task.image)[0] if isinstance(task.image, CropTask) else read_picture(task.image)
+    crop, meta = _cut(task.image) if isinstance(task.image, CropTask) else (read_picture(task.image), {})
     import torch
 
     tower, side = _face_tower(task.network.name, tuple(sorted(task.network.files.items())))
     picture = torch.from_numpy(to_tower(crop, side))[None]
     with torch.inference_mode():
         vector = tower(picture, torch.tensor([side]))[0].numpy()
-    return Item({}, {"embedding": hf.numbers(vector)})
+    return Item(meta, {"embedding": hf.numbers(vector)})
 
 
 def to_tower(crop: np.ndarray, side_px: int) -> np.ndarray:

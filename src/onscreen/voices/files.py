@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,8 @@ def sound_key(sha256: str) -> str:
     return item_key(inputs=[sha256], code=code, params={}, weights=[digest_of(WEIGHTS)])
 
 
-def measure_sound(path: str) -> Item:
-    """What is heard in a sound file.
+def measure_sound(path: str, most_s: float = math.inf) -> Item:
+    """What is heard in a sound file. most_s: see decode_sound.
 
     meta: rate_hz, channels, codec of the file; duration_s; gain (media/sound.py). arrays: "sound" (n,) int16, 16 kHz mono, "speech"
     float32 probabilities of its windows of 512 samples.
@@ -34,7 +35,7 @@ def measure_sound(path: str) -> Item:
     louder than -70 LUFS); OSError for a file that can no longer be read: a passing trouble, not to be remembered.
     """
     try:
-        found = decode_sound(Path(path), RATE_HZ)
+        found = decode_sound(Path(path), RATE_HZ, most_s)
     except Rejected as rejected:
         if rejected.code == "unreadable":
             raise OSError(rejected.detail) from rejected

@@ -1,0 +1,74 @@
+"""Pictures and sounds as a client sends them: base64 text, and no more of it than a server can hold.
+
+The limits, and why they are what they are:
+    IMAGE_BYTES   10 MiB: a photo of a telephone has 2 to 8.
+    IMAGE_PIXELS  50 million: a finer sensor than telephones store by default; decoded, 150 MB. Told by the header, before decoding.
+    AUDIO_BYTES   40 MiB: AUDIO_S of stereo at 16 bits and 16 kHz, 37 MiB; three minutes of a studio's 48 kHz.
+    AUDIO_S       600 s: on one core a minute of speech takes about a second, and a server gives up on a request after 60.
+    ROWS          64 a request: about ten seconds of different pictures and short sounds on one core; a row of a repeated one costs little.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import warnings
+from typing import Any
+
+from onscreen.errors import Rejected
+
+IMAGE_BYTES = 10 * 2**20
+IMAGE_PIXELS = 50_000_000
+AUDIO_BYTES = 40 * 2**20
+AUDIO_S = 600.0
+ROWS = 64
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "JPEG2000", "AVIF")  # that OpenCV decodes too
+
+
+def decoded(cell: Any, most_bytes: int) -> bytes:
+    """The bytes of a cell: standard base64, line breaks allowed, with or without `data:<type>;base64,` before it, as browsers give it.
+
+    Raises Rejected "missing" (null, not a text, empty), "too_large", "not_base64".
+    """
+    if not isinstance(cell, str) or not cell:
+        raise Rejected("missing", "a base64 text is needed")
+    text = cell.partition(",")[2] if cell.startswith("data:") else cell
+    size = len(text) * 3 // 4
+    if size > most_bytes + most_bytes // 16:  # line breaks; what is left of them is counted below
+        raise _too_large(size, most_bytes)
+    try:
+        data = base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Rejected("not_base64", f"it is not base64: {error}") from error
+    if len(data) > most_bytes:
+        raise _too_large(len(data), most_bytes)
+    return data
+
+
+def check_picture(data: bytes) -> None:
+    """Whether a picture may be decoded. Raises Rejected "unreadable_image" (no picture by its header), "too_many_pixels"."""
+    from PIL import Image, UnidentifiedImageError
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata, and its own, higher limit
+        try:
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+                pixels = image.width * image.height
+        except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+            raise _no_picture(error) from error
+    if pixels > IMAGE_PIXELS:
+        numbers = {"pixels": float(pixels), "max_pixels": float(IMAGE_PIXELS)}
+        raise Rejected("too_many_pixels", f"{pixels} pixels, of at most {IMAGE_PIXELS}", numbers)
+
+
+def _no_picture(error: Exception) -> Rejected:
+    from PIL import Image
+
+    if isinstance(error, Image.DecompressionBombError):
+        return Rejected("too_many_pixels", f"more than {IMAGE_PIXELS} pixels", {"max_pixels": float(IMAGE_PIXELS)})
+    return Rejected("unreadable_image", "it is no picture of a known format: JPEG, PNG, WebP, BMP, GIF, TIFF, JPEG 2000, AVIF")
+
+
+def _too_large(size: int, most: int) -> Rejected:
+    return Rejected("too_large", f"{size} bytes, of at most {most}", {"bytes": float(size), "max_bytes": float(most)})
