@@ -1,34 +1,38 @@
 """What DVC and git know of a pass of the pipeline: parameters, metrics, md5s of everything read and written.
 
-A pass is one state of dvc.lock and params.yaml: the checkout's own, or that of an experiment (refs/exps), which git keeps
-whole. Nothing here needs a run id, so a pass can be recorded any time later.
+A pass is one state of dvc.lock and params.yaml: the checkout's own, a commit's, or that of an experiment (refs/exps), which git
+keeps whole. Nothing here needs a run id, so a pass can be recorded any time later.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
+from onscreen import git
 from onscreen.console import log
 from onscreen.errors import InputError, ToolError
 
 METRICS = "reports/metrics/"
+RUN_FILE = "reports/run.json"  # written by `onscreen track`, after a pass
+_STATE = ("params.yaml", "dvc.lock")
 _NOT_EXPERIMENTS = ("stash", "apply", "celery", "exec", "temp")
 
 
 @dataclass(frozen=True)
 class Pass:
-    """One finished pass. name: the experiment's, or "workspace". baseline: the commit it started from.
+    """One finished pass. name: the experiment's, or "workspace", or what was asked for. baseline: the commit it started from.
 
-    params: of params.yaml. lock: of dvc.lock. metrics: stage -> content of its metrics file.
+    params: of params.yaml. lock: of dvc.lock. metrics: stage -> content of its metrics file. digest: of params and lock, without
+    the section `tracking`, which says nothing of what was computed.
+    commit: the one that holds this state, or, where dirty, the one that it was changed from.
     """
 
     name: str
@@ -37,55 +41,95 @@ class Pass:
     lock: dict[str, Any]
     metrics: dict[str, Any]
     digest: str
+    commit: str = ""
+    dirty: bool = False
 
     def md5s(self) -> dict[str, str]:
         """path -> md5 of every dependency and output (a folder's ends in .dir), as dvc.lock has them."""
-        entries = [entry for stage in self.lock["stages"].values() for entry in [*stage.get("deps", []), *stage.get("outs", [])]]
-        return {entry["path"]: entry["md5"] for entry in entries if "md5" in entry}
+        return {path: md5 for stage in self.lock["stages"] for kind in ("deps", "outs") for path, md5 in self.files(stage, kind)}
+
+    def files(self, stage: str, kind: str) -> list[tuple[str, str]]:
+        """(path, md5) of a stage's files. kind: deps or outs."""
+        return [(entry["path"], entry["md5"]) for entry in self.lock["stages"][stage].get(kind, []) if "md5" in entry]
 
 
 def workspace_pass(root: Path) -> Pass:
     """The pass that lies in the checkout, up to date or not. Raises InputError when there is none."""
     if not (root / "dvc.lock").is_file():
         raise InputError(f"{root / 'dvc.lock'} does not exist: nothing ran here yet. Run `dvc repro` first.")
-    files = {path.name: path.read_text(encoding="utf-8") for path in (root / "params.yaml", root / "dvc.lock")}
-    metrics = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted((root / METRICS).glob("*.json"))}
-    return _pass("workspace", _call(["git", "rev-parse", "HEAD"], root).strip(), files, metrics)
+    paths = [*(root / name for name in _STATE), *sorted((root / METRICS).glob("*.json"))]
+    files = {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in paths if path.is_file()}
+    commit = git.commit_of(root)
+    return _pass("workspace", commit, files, str(root), commit, git.is_dirty(root, [RUN_FILE]))
+
+
+def pass_at(root: Path, revision: str) -> Pass:
+    """The pass of a commit, branch, tag or experiment, from git alone; neither data nor a host is needed.
+
+    Raises InputError when this clone has no such commit, when it holds no dvc.lock, or one that cannot be read.
+    """
+    commit = git.commit_of(root, revision)
+    return _pass(revision, commit, git.read_files(root, commit, *_STATE, METRICS), revision, commit)
 
 
 def require_up_to_date(root: Path) -> None:
     """Raise ToolError, naming the stages, when the checkout is not what its dvc.lock says."""
-    changed = json.loads(_call(["dvc", "status", "--json"], root))
+    changed = json.loads(git.call(["dvc", "status", "--json"], root))
     if changed:
         raise ToolError(f"the checkout has changed since its last pass ({', '.join(sorted(changed))}). Run `dvc repro` first.")
 
 
-def experiment_passes(root: Path) -> Iterator[Pass]:
-    """The passes of all experiments that git holds here, finished ones only (a failed one has no ref)."""
-    listing = _call(["git", "for-each-ref", "--format=%(refname)", "refs/exps"], root)
-    for ref in listing.split():
+def experiment_passes(root: Path, known: Collection[str] = ()) -> Iterator[Pass]:
+    """The passes of all experiments that git holds here, finished ones only (a failed one has no ref).
+
+    known: commits that need not be read.
+    """
+    for ref, commit in git.refs(root, "refs/exps"):
         parts = ref.split("/")
-        if len(parts) != 5 or parts[2] in _NOT_EXPERIMENTS:
+        if len(parts) != 5 or parts[2] in _NOT_EXPERIMENTS or commit in known:
             continue
-        if "dvc.lock" not in _call(["git", "ls-tree", "--name-only", ref], root).splitlines():
+        files = git.read_files(root, commit, *_STATE, METRICS)
+        if "dvc.lock" not in files:
             log.warning("experiment %s holds no dvc.lock and is not recorded", parts[4])
             continue
-        yield _experiment(root, ref, parts[2] + parts[3], parts[4])
+        yield _pass(parts[4], parts[2] + parts[3], files, f"experiment {parts[4]}", commit)
 
 
-def _experiment(root: Path, ref: str, baseline: str, name: str) -> Pass:
-    listed = _call(["git", "ls-tree", "--name-only", ref, METRICS], root).splitlines()
-    files = {path: _call(["git", "show", f"{ref}:{path}"], root) for path in ("params.yaml", "dvc.lock")}
-    metrics = {
-        Path(path).stem: json.loads(_call(["git", "show", f"{ref}:{path}"], root)) for path in listed if path.endswith(".json")
-    }
-    return _pass(name, baseline, files, metrics)
+def _pass(name: str, baseline: str, files: dict[str, str], place: str, commit: str, dirty: bool = False) -> Pass:
+    params, lock = (_read_yaml(path, files, place) for path in _STATE)
+    if "stages" not in lock:
+        raise InputError(f"dvc.lock of {place} holds no stages: nothing ran there. Run `dvc repro` there and commit dvc.lock.")
+    metrics = {Path(path).stem: _read_json(path, text, place) for path, text in files.items() if path.startswith(METRICS)}
+    computed = {key: value for key, value in params.items() if key != "tracking"}
+    digest = hashlib.sha256(json.dumps([computed, lock], sort_keys=True).encode()).hexdigest()
+    return Pass(name, baseline, params, lock, metrics, digest, commit, dirty)
 
 
-def _pass(name: str, baseline: str, files: dict[str, str], metrics: dict[str, Any]) -> Pass:
-    params, lock = (YAML(typ="safe", pure=True).load(files[path]) for path in ("params.yaml", "dvc.lock"))
-    digest = hashlib.sha256(json.dumps([params, lock], sort_keys=True).encode()).hexdigest()
-    return Pass(name, baseline, params, lock, metrics, digest)
+def _read_yaml(path: str, files: dict[str, str], place: str) -> dict[str, Any]:
+    if path not in files:
+        raise InputError(f"{place} holds no {path}: it is from before the pipeline, or `dvc repro` never ran there")
+    _refuse_conflict(path, files[path], place)
+    try:
+        found = YAML(typ="safe", pure=True).load(files[path])
+    except YAMLError as error:
+        raise InputError(f"{path} of {place} is not valid YAML: {error}") from error
+    return found or {}
+
+
+def _read_json(path: str, text: str, place: str) -> Any:
+    _refuse_conflict(path, text, place)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path} of {place} is not valid JSON: {error}. Run `dvc repro` there.") from error
+
+
+def _refuse_conflict(path: str, text: str, place: str) -> None:
+    if any(line.startswith(("<<<<<<< ", ">>>>>>> ")) for line in text.splitlines()):
+        raise InputError(
+            f"{path} of {place} holds git's conflict markers (<<<<<<<). Take one side, `git checkout --ours {path}` or "
+            f"`git checkout --theirs {path}`, then run `dvc repro`, which makes it right."
+        )
 
 
 def flatten(data: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -100,13 +144,3 @@ def flatten(data: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
 def params_digest(params: dict[str, Any]) -> str:
     """A short hash that tells whether two runs had the same parameters."""
     return hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _call(command: list[str], root: Path) -> str:
-    try:
-        environment = {**os.environ, "DVC_NO_ANALYTICS": "true"}
-        return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=True).stdout
-    except FileNotFoundError as error:
-        raise ToolError(f"{command[0]} is not on PATH; run `source .venv/bin/activate` first") from error
-    except subprocess.CalledProcessError as error:
-        raise ToolError(f"`{' '.join(command)}` failed: {error.stderr.strip() or error.stdout.strip()}") from error

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from onscreen.lineage import Pass, experiment_passes, flatten, params_digest, require_up_to_date, workspace_pass
 from onscreen.tracking.registry import register
-from onscreen.tracking.store import RECORDED, connect, log_batch, recorded, safe
+from onscreen.tracking.store import RECORDED, connect, find_pass, log_batch, recorded, safe
 from onscreen.workspace import Workspace
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+__all__ = ["find_pass", "track"]
 
 
 def track(workspace: Workspace) -> int:

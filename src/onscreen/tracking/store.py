@@ -72,8 +72,14 @@ def store_of(client: MlflowClient) -> Iterator[None]:
 
 
 def recorded(client: MlflowClient, experiment: str, found: Pass) -> str | None:
-    """The id of the run that holds this pass, whole: its tag is set last."""
-    runs = client.search_runs([experiment], f"tags.`{RECORDED}` = '{found.digest}'", max_results=1)
+    """The id of the run that holds this pass, or None when it is not recorded."""
+    return find_pass(client, experiment, found.digest)
+
+
+def find_pass(client: MlflowClient, experiment: str, digest: str) -> str | None:
+    """The id of the parent run of the pass of this digest, whole: the tag is set last. Of several the oldest."""
+    order = ["attributes.start_time ASC", "attributes.run_id ASC"]
+    runs = client.search_runs([experiment], f"tags.`{RECORDED}` = '{digest}'", max_results=1, order_by=order)
     return runs[0].info.run_id if runs else None
 
 
