@@ -90,6 +90,20 @@ def versions_of(client: MlflowClient, model: str) -> list[ModelVersion]:
     return sorted(client.search_model_versions(f"name = '{model}'"), key=lambda found: int(found.version))
 
 
+def download_folder(version: ModelVersion, place: Path) -> Path:
+    """The model's folder (weights, config.json) of a registered version, brought into `place` from the artifact store.
+
+    Call it within store_of. Raises MlflowException or OSError when the version's files are not there.
+    """
+    from mlflow.artifacts import download_artifacts
+    from mlflow.models import Model
+
+    uri = f"models:/{version.name}/{version.version}"
+    path = Model.load(uri).flavors["python_function"]["artifacts"]["model"]["path"]
+    place.mkdir(parents=True)
+    return Path(download_artifacts(artifact_uri=f"{uri}/{path}", dst_path=str(place)))
+
+
 def _parts(name: str) -> tuple[str, str, str]:
     """(model, alias, number) of what was asked for; alias and number are empty where there is none."""
     place = re.fullmatch(r"(?:models:/)?([\w.-]+)(?:@([\w.-]+)|/([\w.-]+))?", name)
