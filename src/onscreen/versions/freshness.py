@@ -1,0 +1,166 @@
+"""Whether dvc.lock tells of what is in git now, and whether the data it names can be had by others. No data is needed here.
+
+`dvc repro --dry --allow-missing` exits 0 on a stale lock, and `dvc status` calls data that a clone has not pulled changed. So the
+latter's answer is read: what is only not here does not count, but then md5s of producer, consumer and .dvc file must agree.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+import onscreen
+from onscreen.errors import InputError, ToolError
+from onscreen.versions import shown
+from onscreen.versions.revision import git
+
+OK, FAIL, NOT_CHECKED = "ok", "FAIL", "not checked"
+_REMOTE_S = 120  # a remote that does not answer by then is "not checked"
+_STATUS_S = 1800  # hashing what changed of large data
+_NOT_HERE = ("deleted", "not in cache")
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that must hold beside the metrics. state: ok, FAIL or not checked; why: one line each."""
+
+    name: str
+    state: str
+    why: tuple[str, ...] = ()
+
+
+def lock_is_fresh(root: Path, lock: dict[str, Any]) -> Check:
+    """Compare dvc.lock with dvc.yaml, params.yaml and the files that git holds. lock: stages of dvc.lock."""
+    pipeline = _pipeline(root)
+    tracked = set((git(root, "ls-files", "-z") or "").split("\0"))
+    why = [*_stages(pipeline, lock), *_status(root, lock, tracked), *_chain(root, lock)]
+    return _check("dvc.lock is up to date", list(dict.fromkeys(why)), "`dvc repro` brings it up to date; commit dvc.lock with it")
+
+
+def data_is_pushed(root: Path) -> Check:
+    """Ask the default remote for every object that dvc.lock and the .dvc files name, in a process that can be ended."""
+    name = "data is on the remote"
+    environment = {**os.environ, "DVC_NO_ANALYTICS": "true", "PYTHONPATH": _python_path()}
+    command = [sys.executable, "-m", "onscreen.versions.remote"]
+    try:
+        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=_REMOTE_S, check=False)
+    except subprocess.TimeoutExpired:
+        return Check(name, NOT_CHECKED, (f"the default remote did not answer within {_REMOTE_S} s",))
+    if done.returncode != 0:
+        return Check(name, NOT_CHECKED, ("the default remote could not be read; `dvc status --cloud` says why",))
+    found = json.loads(done.stdout)
+    if found["not_checked"]:
+        return Check(name, NOT_CHECKED, (found["not_checked"],))
+    lacking = [f"{shown.path(path)}: {count} of {of} objects are missing there" for path, (count, of) in found["missing"].items()]
+    return _check(name, lacking, "`dvc push` brings them there")
+
+
+def _check(name: str, why: list[str], then: str) -> Check:
+    if not why:
+        return Check(name, OK)
+    more = [f"and {len(why) - _SHOWN} more"] if len(why) > _SHOWN else []
+    return Check(name, FAIL, (*why[:_SHOWN], *more, then))
+
+
+def _python_path() -> str:
+    """The process must run this code, also where it is a checkout's own and not the installed one."""
+    own = str(Path(onscreen.__file__).parents[1])
+    return os.pathsep.join([own, *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def _pipeline(root: Path) -> dict[str, Any]:
+    try:
+        data = YAML(typ="safe", pure=True).load((root / "dvc.yaml").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{root / 'dvc.yaml'} does not exist. Run this in the folder of the pipeline.") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{root / 'dvc.yaml'} is not readable as YAML: {' '.join(str(error).split())}") from error
+    stages = data.get("stages") if isinstance(data, dict) else None
+    return stages if isinstance(stages, dict) else {}
+
+
+def _stages(pipeline: dict[str, Any], lock: dict[str, Any]) -> Iterator[str]:
+    """A stage whose outputs were never made is not in the lock, and `dvc status` only calls its outputs deleted."""
+    made = {name.partition("@")[0] for name in lock}
+    for name in pipeline:
+        if name not in made:
+            yield f"stage {name} is in dvc.yaml and not in dvc.lock"
+
+
+def _status(root: Path, lock: dict[str, Any], tracked: set[str]) -> Iterator[str]:
+    for name, entries in _dvc_status(root).items():
+        known = {entry["path"] for kind in ("deps", "outs") for entry in lock.get(name, {}).get(kind) or []}
+        for entry in entries:
+            if entry == "changed command":
+                yield f"stage {name}: its command is another in dvc.yaml"
+            elif isinstance(entry, dict):
+                yield from _changed(name, entry, known, tracked)
+
+
+def _changed(stage: str, entry: dict[str, dict[str, Any]], known: set[str], tracked: set[str]) -> Iterator[str]:
+    if stage.endswith(".dvc"):
+        known, stage = known | set(entry.get("changed outs", {})), shown.path(stage)
+    for path, state in ((path, state) for part in entry.values() for path, state in part.items()):
+        if isinstance(state, dict):
+            names = ", ".join(name if shown.key(name) else shown.HIDDEN for name in sorted(state))
+            yield f"stage {stage}: parameters changed: {names}"
+        elif state == "update available":
+            continue
+        elif state not in _NOT_HERE or path in tracked or path not in known:
+            yield f"stage {stage}: {_named(path)} is {'not in dvc.lock' if path not in known else state}"
+
+
+def _named(path: str) -> str:
+    return path if path.startswith("src/") else shown.path(path) if shown.path(path) != shown.HIDDEN else "an input"
+
+
+def _dvc_status(root: Path) -> dict[str, list[Any]]:
+    command = [sys.executable, "-m", "dvc", "status", "--json"]
+    environment = {**os.environ, "DVC_NO_ANALYTICS": "true"}
+    try:
+        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=_STATUS_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise ToolError(f"`dvc status` did not end within {_STATUS_S} s") from error
+    if done.returncode != 0:
+        raise ToolError(f"`dvc status` failed: {done.stderr.strip() or done.stdout.strip()}")
+    found: dict[str, list[Any]] = json.loads(done.stdout)
+    return found
+
+
+def _chain(root: Path, lock: dict[str, Any]) -> Iterator[str]:
+    """What a stage has read must be what another has written, or what a .dvc file names."""
+    written = {entry["path"]: (name, entry.get("md5")) for name, stage in lock.items() for entry in stage.get("outs") or []}
+    for name, stage in lock.items():
+        for entry in stage.get("deps") or []:
+            path = entry["path"]
+            if path in written and written[path][1] != entry.get("md5"):
+                yield f"stage {name} has read another {shown.path(path)} than stage {written[path][0]} has written"
+            added = _added(root, path)
+            if added is not None and added != entry.get("md5"):
+                yield f"stage {name} has read another {_named(path)} than its .dvc file names"
+
+
+def _added(root: Path, path: str) -> str | None:
+    """The md5 in the .dvc file of a path; None where there is none."""
+    file = root / f"{path}.dvc"
+    if not file.is_file():
+        return None
+    text = file.read_text(encoding="utf-8")
+    try:
+        data = YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        raise InputError(
+            f"{file} is not readable as YAML (conflict markers of a merge?): {' '.join(str(error).split())}"
+        ) from error
+    outs = data.get("outs") if isinstance(data, dict) else None
+    return outs[0].get("md5") if outs else None
