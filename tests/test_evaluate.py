@@ -21,6 +21,7 @@ from onscreen.matching.folder import PARTS, digest_of_person
 from onscreen.matching.towers import FaceVoiceModel, TowerSpec
 from onscreen.records import Face, Pair, Reject
 from onscreen.stages import evaluate, hq, train_face_voice, train_hq
+from onscreen.stages.evaluate_plots import COLUMNS
 from onscreen.stages.hq_items import PICTURE_MODELS, Picture, measure_picture
 from onscreen.stages.items import FaceInput, VoiceInput
 from onscreen.storage import StoredFile
@@ -100,11 +101,12 @@ def test_both_models_have_all_figures_with_chance_and_sizes(done: Workspace) -> 
 
 def test_metrics_and_plots_hold_no_number_that_json_lacks(done: Workspace) -> None:
     assert "Infinity" not in (done.reports / "metrics" / "evaluate.json").read_text()
-    roc = (done.plots("evaluate") / "roc.csv").read_text().splitlines()
-    assert roc[0] == "model,false_positive_rate,true_positive_rate"
-    rows = [line.split(",") for line in roc[1:]]
-    assert {row[0] for row in rows} == {"face_voice", "hq"}
-    assert np.isfinite([[float(value) for value in row[1:]] for row in rows]).all()
+    for model in ("face_voice", "hq"):
+        for name, columns in COLUMNS.items():
+            header, *rows = (done.plots("evaluate") / f"{model}_{name}.csv").read_text().splitlines()
+            assert header.split(",") == list(columns)
+            assert rows
+            assert np.isfinite([[float(value) for value in row.split(",")] for row in rows]).all()
     for stage in ("train_face_voice", "train_hq", "hq"):
         assert any(done.plots(stage).iterdir())
 
@@ -170,7 +172,7 @@ def test_an_empty_test_set_is_said_and_one_person_gives_no_figure() -> None:
     one = evaluate.run(params, model(), planted(1), NOBODY)
     assert "1 test person" in one.figures["status"]
     assert one.figures["all"]["verification"]["auc"]["value"] is None
-    assert one.curves is None
+    assert one.drawn is None
 
 
 def test_the_threshold_is_null_without_validation_people() -> None:
@@ -200,7 +202,7 @@ def test_a_model_whose_embeddings_are_no_numbers_has_no_figures() -> None:
     found = evaluate.run(Evaluate(bootstrap=100), broken, planted(12), NOBODY)
     assert found.figures["status"] == evaluate.NO_NUMBERS
     assert found.figures["all"]["face_to_voice"]["top1"] == {"value": None, "reason": evaluate.NO_NUMBERS}
-    assert found.curves is None
+    assert found.drawn is None
 
 
 def test_the_models_say_whether_their_networks_have_seen_the_test(done: Workspace) -> None:

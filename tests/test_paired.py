@@ -40,7 +40,7 @@ def test_independent_draws_give_the_interval_of_two_normal_distributions(shift: 
 
 def test_a_draw_without_a_value_counts_for_neither_and_moves_no_other() -> None:
     ours: list[float | None] = [index / 1000 for index in range(300)]
-    others: list[float | None] = [value for value in ours]
+    others: list[float | None] = list(ours)
     ours[7] = others[250] = None
     assert paired_interval(ours, others) == (0.0, 0.0)
 

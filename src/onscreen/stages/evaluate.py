@@ -12,7 +12,6 @@ import numpy as np
 
 from onscreen.config import Evaluate
 from onscreen.errors import MixedModelsError
-from onscreen.matching.counting import counts_of
 from onscreen.matching.data import PairSet, of_people
 from onscreen.matching.figures import FEWEST_FOR_INTERVAL
 from onscreen.matching.folder import digest_of_person, load_model, read_config
@@ -21,21 +20,19 @@ from onscreen.matching.metrics import Scoring, choose_threshold, evaluation, no_
 from onscreen.matching.strata import labels_of, summary
 from onscreen.matching.towers import FaceVoiceModel
 from onscreen.matching.trials import Trials, trials_of
-from onscreen.matching.verification import Roc, roc_of_counts
 from onscreen.records import Reject
-from onscreen.report.page import Curves, write_report
+from onscreen.report.page import write_report
 from onscreen.stages import train_face_voice, train_hq
 from onscreen.stages.contamination import OWN, backbones_of, contamination
+from onscreen.stages.evaluate_plots import Drawn, drawn_of, write_plots
 from onscreen.stages.items import FaceInput, VoiceInput
 from onscreen.stages.labels import Known, of_own_people, of_tree
 from onscreen.stages.training import Loaded, left_out
-from onscreen.store import atomic_folder, atomic_path, write_csv, write_json
+from onscreen.store import atomic_path
 from onscreen.workspace import Workspace
 
 STAGE = "evaluate"
 MODELS = ("face_voice", "hq")
-ROC_POINTS = 500  # corners of a curve kept for its plot
-BINS = 40
 NO_NUMBERS = "the model's embeddings are not finite numbers"
 CORPORA = {"vox1": "VoxCeleb1", "vox2": "VoxCeleb2"}
 
@@ -45,14 +42,14 @@ Load = Callable[[Workspace, dict[str, Any]], Sides]
 
 @dataclass(frozen=True)
 class Scores:
-    """figures: what evaluate.json says of a model. curves: for the charts, of all combinations; None where there is nothing to draw.
+    """figures: what evaluate.json says of a model. drawn: its plots, of all combinations; None where there is nothing to draw.
 
     rejects: what is left out of the test, for the report. samples: chief figure -> (B,) values with people drawn anew, see
     matching.metrics.Evaluation; without people enough for intervals, none.
     """
 
     figures: dict[str, Any]
-    curves: Curves | None
+    drawn: Drawn | None
     rejects: tuple[Reject, ...] = ()
     samples: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -83,7 +80,7 @@ def run(
     few = len(trials.people) < 2
     status = f"{len(trials.people)} test person: nobody to be told from" if few else "ok"
     figures = {"status": status, **people, **found.figures, "permuted_labels": check}
-    return Scores(figures, None if few else _curves(trials), samples=found.samples)
+    return Scores(figures, None if few else drawn_of(trials), samples=found.samples)
 
 
 def _trials(model: FaceVoiceModel, pairs: PairSet) -> Trials | None:
@@ -140,14 +137,15 @@ def main(workspace: Workspace) -> None:
     reports/report.html."""
     scores = {name: score(workspace, name, workspace.models / name) for name in MODELS}
     figures = {name: one.figures for name, one in scores.items()}
-    curves = {name: one.curves for name, one in scores.items() if one.curves is not None}
+    drawn = {name: one.drawn for name, one in scores.items() if one.drawn is not None}
     statuses = {name: one["status"] for name, one in figures.items()}
     status = "ok" if set(statuses.values()) == {"ok"} else "; ".join(f"{name}: {why}" for name, why in statuses.items())
     metrics = {"status": status, **figures}
     workspace.write_metrics(STAGE, metrics)
     write_resamples(workspace.reports / "resamples.json", scores, workspace.params.evaluate)
-    _write_plots(workspace.plots(STAGE), figures, curves)
+    write_plots(workspace.plots(STAGE), figures, drawn)
     left_out = [row for one in scores.values() for row in one.rejects]
+    curves = {name: one.curves for name, one in drawn.items()}
     write_report(workspace.root, metrics, curves, left_out, sample=(workspace.raw / "sample.json").is_file())
 
 
@@ -213,41 +211,3 @@ def backbones_trained_on(inputs: dict[str, Any]) -> dict[str, str]:
     """What the frozen models that the inputs come from were themselves trained on, by what they are: whoever is in there is
     not quite unseen. inputs: of config.json."""
     return {backbone.about: backbone.trained_on for backbone in backbones_of(inputs)}
-
-
-def _curves(trials: Trials) -> Curves:
-    """The ROC, thinned for drawing, and histograms of right and wrong scores in BINS steps of [-1, 1]."""
-    edges = np.linspace(-1, 1, BINS + 1)
-    counts = counts_of(trials, edges[1:-1].tolist())
-    roc = roc_of_counts(counts)
-    kept = _thinned(roc)
-    right = np.histogram(np.clip(counts.score, -1, 1), edges)[0]
-    wrong = -np.diff([counts.negatives, *counts.reached, 0])
-    return Curves(
-        roc.false_positive[kept].tolist(), roc.true_positive[kept].tolist(), edges.tolist(), right.tolist(), wrong.tolist()
-    )
-
-
-def _thinned(roc: Roc) -> np.ndarray:
-    corners = len(roc.false_positive)
-    return np.unique(np.linspace(0, corners - 1, min(corners, ROC_POINTS)).round().astype(np.int64))
-
-
-def _write_plots(folder: Path, figures: dict[str, Any], curves: dict[str, Curves]) -> None:
-    """top1.json always; roc.csv and scores.csv where a model could be scored."""
-    ways = ("face_to_voice", "voice_to_face")
-    known = [
-        (name, way, figures[name]["all"][way]["top1"]) for name in figures for way in ways if "top1" in figures[name]["all"][way]
-    ]
-    rows = [{"model": name, "way": way, "top1": top["value"], "chance": top.get("chance")} for name, way, top in known]
-    with atomic_folder(folder) as out:
-        write_json(out / "top1.json", rows)
-        if curves:
-            points = [
-                (name, *pair) for name, one in curves.items() for pair in zip(one.false_positive, one.true_positive, strict=True)
-            ]
-            write_csv(out / "roc.csv", ("model", "false_positive_rate", "true_positive_rate"), points)
-            bins = [
-                (name, *row) for name, one in curves.items() for row in zip(one.edges[:-1], one.right, one.wrong, strict=True)
-            ]
-            write_csv(out / "scores.csv", ("model", "score_from", "same_person", "different_people"), bins)
