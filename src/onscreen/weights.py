@@ -226,6 +226,12 @@ def require_named(names: Iterable[str]) -> None:
                 path_of(entry.name, file)  # raises
 
 
+def require_whole(name: str) -> None:
+    """Raise WeightsError for a file of the model that is missing or wrong. Fetches nothing."""
+    for file in model(name).files:
+        path_of(name, file)
+
+
 def complaint(entry: Model, file: str, found: State) -> str:
     """What to tell a person about a file that is not the right one."""
     path = place(entry, file)

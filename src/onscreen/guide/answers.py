@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any
 
+import numpy as np
+
 from onscreen import weights
 from onscreen.config import Params
 from onscreen.engine import Engine, InProcess
-from onscreen.errors import ConfigError, MixedModelsError, Rejected
-from onscreen.guide import requests
-from onscreen.guide.matching import calibration_of, is_one_person
-from onscreen.guide.measuring import measure_faces, measure_voices
+from onscreen.errors import ConfigError, Rejected
+from onscreen.guide.matching import is_one_person, judging_threshold
 from onscreen.guide.people import MediaFile
-from onscreen.hf import PREFIX
+from onscreen.guide.requests import AUDIO_S, picture_of, sound_of
+from onscreen.guide.senses import senses_of
 from onscreen.matching.folder import load_model, read_config
-from onscreen.stages.hq_items import EMBEDDER
-from onscreen.stages.items import FaceInput, Items, VoiceInput
+from onscreen.stages.items import Items
 from onscreen.store import read_json
-from onscreen.tracking.serving_files import ABOUT
+from onscreen.tracking.serving_files import ABOUT, weights_of
 from onscreen.workspace import Workspace
 
 _ONE_AT_A_TIME = Lock()  # networks and detectors are loaded once a process, whatever models use them, and none is for two threads
@@ -59,44 +60,51 @@ class Answerer:
     """A model with what it brought (tracking.serving_files), loaded once; safe to call from several threads, which wait for each other."""
 
     def __init__(self, model: Path, brought: Path) -> None:
-        """Load it, and look and listen once, so that the first request does not wait for that.
+        """Load it and all that looks and listens, so that the first request does not wait for that.
 
-        Raises ConfigError for a model that cannot take pictures and sounds: it says why.
+        Raises ConfigError or MixedModelsError for a model that cannot take pictures and sounds, and says why; WeightsError when a file
+        that it brought is not what it was.
         """
-        self._config, about = read_config(model), read_json(brought / ABOUT)
+        config, about = read_config(model), read_json(brought / ABOUT)
         if "refused" in about:
             raise ConfigError(f"this model takes no pictures and sounds: {about['refused']}")
-        self._brought, self._model = brought / "weights", load_model(model)
+        self._weights, self._model = brought / "weights", load_model(model)
         self._params = Params.model_validate({"voices": about["voices"]})
-        self._face, self._voice = inputs_of(self._config["inputs"], brought)
-        self._told = calibration_of(self._config)
+        self._senses = senses_of(config["inputs"], about, brought)
+        self._threshold, self._remark = judging_threshold(config)
+        with self._desk() as desk:
+            for name in weights_of(config):
+                weights.require_whole(name)
+            self._senses.warm_up(desk)
 
     def answer(self, rows: Sequence[tuple[Any, Any]]) -> list[Answer]:
         """An answer a row, in their order. rows: cells of image and audio. What a row lacks spoils no other."""
-        with _ONE_AT_A_TIME, weights.brought_in(self._brought), TemporaryDirectory(prefix="onscreen-") as folder:
-            place = Path(folder)
-            desk = _Desk(place, place, self._params, place / "cache")
-            seen = _Side("image", [image for image, _ in rows], lambda cell: _picture(cell), place)
-            heard = _Side("audio", [audio for _, audio in rows], lambda cell: requests.decoded(cell, requests.AUDIO_BYTES), place)
-            faces = measure_faces(desk, seen.files, self._face)
-            voices = measure_voices(desk, heard.files, self._voice, requests.AUDIO_S)
-            return list(self._answers(seen, heard, faces, voices))
-
-    def _answers(self, seen: _Side, heard: _Side, faces: Items, voices: Items) -> Iterator[Answer]:
-        face_at, voice_at = sorted(faces.known), sorted(voices.known)
-        vectors = dict(zip(face_at, self._model.embed_faces(faces.of(face_at)), strict=True)) if face_at else {}
-        others = dict(zip(voice_at, self._model.embed_voices(voices.of(voice_at)), strict=True)) if voice_at else {}
-        threshold = self._told["threshold"]
+        with self._desk() as desk:
+            seen = _Side("image", [image for image, _ in rows], picture_of, desk.root)
+            heard = _Side("audio", [audio for _, audio in rows], sound_of, desk.root)
+            faces, voices = self._senses.see(desk, seen.files), self._senses.hear(desk, heard.files, AUDIO_S)
+            vectors, others = _by_name(faces, self._model.embed_faces), _by_name(voices, self._model.embed_voices)
+        answers = list[Answer]()
         for face, voice in zip(seen.names, heard.names, strict=True):
-            lost = [seen.why(face, faces), heard.why(voice, voices)]
-            empty = Answer(threshold=threshold, faces=faces.faces.get(face) if isinstance(face, str) else None)
-            if any(lost):
-                yield replace(empty, reject="; ".join(text for text in lost if text))
-                continue
-            score = float(vectors[str(face)] @ others[str(voice)])
-            same = None if threshold is None else is_one_person(score, threshold)
-            remark = None if threshold is not None else f"no threshold: {self._told['reason']}"
-            yield replace(empty, similarity=score, same_person=same, remark=remark)
+            lost = [why for why in (seen.why(face, faces), heard.why(voice, voices)) if why]
+            score = None if lost else float(vectors[str(face)] @ others[str(voice)])
+            answers.append(self._told(score, faces.faces.get(str(face)), "; ".join(lost) or None))
+        return answers
+
+    def _told(self, score: float | None, faces: int | None, lost: str | None) -> Answer:
+        same = None if score is None or self._threshold is None else is_one_person(score, self._threshold)
+        return Answer(score, same, self._threshold, faces, lost, self._remark)
+
+    @contextmanager
+    def _desk(self) -> Iterator[Workspace]:
+        with _ONE_AT_A_TIME, weights.brought_in(self._weights), TemporaryDirectory(prefix="onscreen-") as folder:
+            place = Path(folder)
+            yield _Desk(place, place, self._params, place / "cache")
+
+
+def _by_name(items: Items, embed: Callable[[Sequence[np.ndarray]], np.ndarray]) -> dict[str, np.ndarray]:
+    names = sorted(items.known)
+    return dict(zip(names, embed(items.of(names)), strict=True)) if names else {}
 
 
 class _Side:
@@ -124,29 +132,3 @@ class _Side:
             path.write_bytes(data)
             self.files[name] = MediaFile(name, path, "", name)
         return name
-
-
-def _picture(cell: Any) -> bytes:
-    data = requests.decoded(cell, requests.IMAGE_BYTES)
-    requests.check_picture(data)
-    return data
-
-
-def inputs_of(inputs: Mapping[str, Any], brought: Path) -> tuple[FaceInput, VoiceInput]:
-    """How pictures and sounds become what the towers take, frozen networks being those that were brought.
-
-    Raises MixedModelsError for a model of faces that were embedded by another model than pictures can be embedded with here.
-    """
-    face, voice = FaceInput(**inputs["face"]), VoiceInput(**inputs["voice"])
-    if face.tower == "embedding" and face.embedder != EMBEDDER:
-        raise MixedModelsError(
-            f"this model takes faces as {face.embedder} embeds them in videos; pictures are embedded with {EMBEDDER}. Train with "
-            f"faces.embedder: {EMBEDDER}, or with face_tower: hf:<id or path>, to serve it"
-        )
-    if face.frozen:
-        face = replace(face, tower=f"{PREFIX}{brought / 'networks' / 'face'}")
-    if voice.frozen:
-        return face, replace(voice, tower=f"{PREFIX}{brought / 'networks' / 'voice'}")
-    if voice.tower == "embedding" and str(voice.embedder).startswith(PREFIX):
-        return face, replace(voice, embedder=f"{PREFIX}{brought / 'networks' / 'voice'}")
-    return face, voice

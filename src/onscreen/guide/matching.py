@@ -26,6 +26,7 @@ from onscreen.store import write_table
 _ENDINGS = {"--faces": PICTURES, "--voices": SOUNDS}
 _ROUNDING = 1e-6  # of float32 sums in another order: the threshold is the score of a validation person
 _SHOWN = 3  # reasons in an error
+TRUSTED = 10  # validation people, from whom on a threshold says something
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,24 @@ class Ranked:
     def takes_for_one(self, score: float) -> bool:
         """Whether the score is at the threshold or above, where there is one."""
         return self.threshold is not None and is_one_person(score, self.threshold)
+
+
+def judging_threshold(config: Mapping[str, Any]) -> tuple[float | None, str | None]:
+    """The threshold that pairs are judged by; or None, and why there is none."""
+    told = calibration_of(config)
+    threshold, people = told["threshold"], told.get("validation_people", 0)
+    if threshold is not None and people >= TRUSTED:
+        return threshold, None
+    return None, threshold_told(threshold, people, told.get("reason", ""))
+
+
+def threshold_told(threshold: float | None, people: int, reason: str) -> str:
+    """What to tell of a threshold. people: validation people it was chosen on. reason: why there is none."""
+    if threshold is None:
+        return f"no threshold: {reason}"
+    if people < TRUSTED:
+        return f"threshold from {people} validation people says nothing; {TRUSTED} are needed"
+    return f"threshold {threshold:.4f}, chosen on {people} validation people"
 
 
 def is_one_person(score: float, threshold: float) -> bool:

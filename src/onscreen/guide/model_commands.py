@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from onscreen.guide.people import Media
 
 _OWN = "default: that of params.yaml in the current folder where there is one, else"
-_TRUSTED = 10  # validation people, from whom on a threshold says something
 
 train_app = typer.Typer(cls=Group, no_args_is_help=True, help="Train a model on files of any folder.")
 export_app = typer.Typer(cls=Group, no_args_is_help=True, help="A model in other formats.")
@@ -83,6 +82,7 @@ def train_face_voice(
     the same command goes on where it stopped.
     """
     from onscreen.guide import face_voice as work
+    from onscreen.guide.matching import threshold_told
     from onscreen.guide.model_files import REJECTS
     from onscreen.guide.options import counts, params_of, train_params
 
@@ -108,7 +108,7 @@ def train_face_voice(
     if done.val_loss is None:
         _say(last_epoch_kept(done.people["val"]))
     told = done.calibration
-    _say(_threshold(told["threshold"], told.get("validation_people", 0), told.get("reason", "")))
+    _say(threshold_told(told["threshold"], told.get("validation_people", 0), told.get("reason", "")))
     _left_out(media)
     print_rejects(done.rejects, save_dir / REJECTS)
 
@@ -176,18 +176,19 @@ def match(
 
     Exit codes: 0 all voices are ranked; 1 some cannot be used; 2 none can, or not the face, or an option is wrong.
     """
+    from onscreen.guide.matching import TRUSTED, threshold_told
     from onscreen.guide.matching import match as work
     from onscreen.guide.options import params_of
 
     done = work(face, voices, model, params_of(PARAMS))
-    judged = done.threshold is not None and done.validation_people >= _TRUSTED
+    judged = done.threshold is not None and done.validation_people >= TRUSTED
     table = Table("rank", "voice", "score", *(["taken for"] if judged else []))
     for rank, (name, score) in enumerate(zip(done.names, done.scores, strict=True), 1):
         verdict = ["same person" if done.takes_for_one(score) else "another"] if judged else []
         table.add_row(str(rank), name, f"{score:.4f}", *verdict)
     Console().print(table)
     print_rejects(done.rejects)
-    _say(_threshold(done.threshold, done.validation_people, done.why_no_threshold))
+    _say(threshold_told(done.threshold, done.validation_people, done.why_no_threshold))
     if judged:
         _say(f"of their right pairs {done.missed:.0%} lay below it, of their wrong ones {done.accepted:.0%} at it or above")
     raise typer.Exit(1 if done.rejects else 0)
@@ -280,14 +281,6 @@ def _media(image_folder: Path | None, audio_folder: Path | None, matched: Path |
     if image_folder is None or audio_folder is None:
         raise ConfigError("--image_folder and --audio_folder must both be given, or --matched_files")
     return read_folders(image_folder, audio_folder)
-
-
-def _threshold(threshold: float | None, people: int, reason: str) -> str:
-    if threshold is None:
-        return f"no threshold: {reason}"
-    if people < _TRUSTED:
-        return f"threshold from {people} validation people says nothing; {_TRUSTED} are needed"
-    return f"threshold {threshold:.4f}, chosen on {people} validation people"
 
 
 def _figure(value: float | None) -> str:

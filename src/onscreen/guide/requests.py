@@ -26,6 +26,18 @@ ROWS = 64
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "JPEG2000", "AVIF")  # that OpenCV decodes too
 
 
+def picture_of(cell: Any) -> bytes:
+    """A cell's picture. Raises Rejected as decoded does, "unreadable_image" (no picture by its header), "too_many_pixels"."""
+    data = decoded(cell, IMAGE_BYTES)
+    _check_picture(data)
+    return data
+
+
+def sound_of(cell: Any) -> bytes:
+    """A cell's sound. Raises Rejected as decoded does; its length shows when it is decoded (AUDIO_S)."""
+    return decoded(cell, AUDIO_BYTES)
+
+
 def decoded(cell: Any, most_bytes: int) -> bytes:
     """The bytes of a cell: standard base64, line breaks allowed, with or without `data:<type>;base64,` before it, as browsers give it.
 
@@ -46,8 +58,7 @@ def decoded(cell: Any, most_bytes: int) -> bytes:
     return data
 
 
-def check_picture(data: bytes) -> None:
-    """Whether a picture may be decoded. Raises Rejected "unreadable_image" (no picture by its header), "too_many_pixels"."""
+def _check_picture(data: bytes) -> None:
     from PIL import Image, UnidentifiedImageError
 
     with warnings.catch_warnings():

@@ -94,11 +94,18 @@ def _file(kind: str, one: Measured) -> TreeFile | Reject:
         return Reject(one.item, STAGE, "hq", result.code, result.detail, result.numbers)
     if kind == MELS:
         return TreeFile(one.identity_id, kind, one.item, one.source, result.arrays["mel"])
-    share = float(result.meta["person_share"])
-    if share < LEAST_PERSON:
-        numbers = {"person_share": share, "least": LEAST_PERSON}
-        return Reject(one.item, STAGE, "hq", "no_person_in_crop", "taking the background out leaves next to nothing", numbers)
+    if lost := no_person(result):
+        return Reject(one.item, STAGE, "hq", lost.code, lost.detail, lost.numbers)
     return TreeFile(one.identity_id, kind, one.item, one.source, result.arrays["jpeg"])
+
+
+def no_person(masked: Item) -> Rejected | None:
+    """Why a masked face is none, if so. masked: of hq_items.measure_masked."""
+    share = float(masked.meta["person_share"])
+    if share >= LEAST_PERSON:
+        return None
+    numbers = {"person_share": share, "least": LEAST_PERSON}
+    return Rejected("no_person_in_crop", "taking the background out leaves next to nothing", numbers)
 
 
 def main(workspace: Workspace) -> None:

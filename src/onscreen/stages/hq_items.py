@@ -43,8 +43,13 @@ class Picture:
 
 def measure_masked(crop: Crop) -> Item:
     """arrays: jpeg, the crop with all but the person black. meta: person_share, of its pixels. Raises Rejected "unreadable_image"."""
-    masked, share = mask_background(read_picture(crop.image), crop.model_file)
-    jpeg = cv2.imencode(".jpg", masked[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
+    return masked(read_picture(crop.image), crop.model_file)
+
+
+def masked(image: np.ndarray, model_file: Path) -> Item:
+    """As measure_masked, of a crop (H, W, 3) uint8 RGB."""
+    left, share = mask_background(image, model_file)
+    jpeg = cv2.imencode(".jpg", left[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
     return Item({"person_share": share}, {"jpeg": np.asarray(jpeg)})
 
 
