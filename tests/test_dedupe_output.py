@@ -77,9 +77,14 @@ def test_the_stage_writes_review_overrides_and_plots_that_dvc_draws(tmp_path: Pa
     assert counts["review_pairs"] == 1
     assert counts["calibrated_margin"]["above_same"] == pytest.approx(0.049 - 0.0177)
     drawn = [
-        (path, plot["x"], columns) for named in DVC["plots"] for plot in named.values() for path, columns in plot["y"].items()
+        (path, plot["x"], columns)
+        for named in DVC["plots"]
+        if isinstance(named, dict)
+        for plot in named.values()
+        if isinstance(plot["y"], dict)
+        for path, columns in plot["y"].items()
+        if path.startswith("reports/plots/dedupe/")
     ]
-    drawn = [one for one in drawn if one[0].startswith("reports/plots/dedupe/")]
     assert len(drawn) == 3
     for path, x, columns in drawn:
         rows = list(csv.DictReader((tmp_path / path).open()))

@@ -14,6 +14,7 @@ from onscreen.records import Face, Identity, Pair, Reject, SplitRow
 from onscreen.sample.make import make_sample
 from onscreen.sample.people import PEOPLE
 from onscreen.store import read_table
+from plot_cases import columns_of, named_plots
 from real_data import DATA
 
 REPO = Path(__file__).parents[1]
@@ -100,6 +101,12 @@ def test_tables_agree_with_each_other_and_with_the_folders(checkout):
     assert all((checkout / "data/identities/deduped_faces" / Path(row.image).name).is_file() for row in identities)
     pairs = read_table(checkout / "data/splits/pairs.parquet", Pair)
     assert all(splits[pair.face_id].identity_id == pair.identity_id for pair in pairs)
+
+
+def test_every_plot_that_dvc_yaml_names_is_there_with_its_columns(checkout):
+    for path, columns in named_plots():
+        assert (checkout / path).exists(), path
+        assert not columns or columns <= (columns_of(checkout / path) or columns), path  # an empty list has none
 
 
 def test_nothing_changed_runs_nothing_and_git_stays_clean(checkout):

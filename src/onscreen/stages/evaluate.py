@@ -143,7 +143,7 @@ def main(workspace: Workspace) -> None:
     metrics = {"status": status, **figures}
     workspace.write_metrics(STAGE, metrics)
     write_resamples(workspace.reports / "resamples.json", scores, workspace.params.evaluate)
-    write_plots(workspace.plots(STAGE), figures, drawn)
+    write_plots(workspace.plots(STAGE), MODELS, drawn)
     left_out = [row for one in scores.values() for row in one.rejects]
     curves = {name: one.curves for name, one in drawn.items()}
     write_report(workspace.root, metrics, curves, left_out, sample=(workspace.raw / "sample.json").is_file())

@@ -5,11 +5,10 @@ Every file is always there, with no row where a model could not be scored: `dvc 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from onscreen.matching.retrieval import Ranks, chance_of_top, ranks_of
 from onscreen.matching.trials import Trials
 from onscreen.matching.verification import Roc, roc_of_counts
 from onscreen.report.page import Curves
-from onscreen.store import atomic_folder, write_csv, write_json
+from onscreen.store import atomic_folder, write_csv
 
 MOST_POINTS = 500  # of a curve that are kept for its plot
 MOST_RANKS = 100
@@ -31,7 +30,7 @@ COLUMNS = {
     "scores": ("score", "same_person", "different_people", "same_person_count", "different_people_count"),
 }
 """File in a model's folder of plots -> its columns. Rates and shares are 0-1; a deviate is the normal distribution's; score is the
-lower edge of a bin of cosines."""
+middle of a bin of cosines."""
 
 Rows = Sequence[tuple[float, ...]]
 
@@ -98,22 +97,14 @@ def _chance(ranks: Ranks, rank: int) -> float:
 def _scores(edges: np.ndarray, right: np.ndarray, wrong: np.ndarray) -> Rows:
     """Shares beside counts: there are far more wrong combinations than right ones."""
     shares = (found / max(1, found.sum()) for found in (right, wrong))
-    columns = (edges[:-1].round(6), *shares, right, wrong)
+    columns = (((edges[:-1] + edges[1:]) / 2).round(6), *shares, right, wrong)
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
-def write_plots(folder: Path, figures: Mapping[str, Any], drawn: Mapping[str, Drawn]) -> None:
-    """Write top1.json of all models, and <model>_<table>.csv of each. drawn: of the models that could be scored."""
+def write_plots(folder: Path, models: Iterable[str], drawn: Mapping[str, Drawn]) -> None:
+    """Write <model>_<table>.csv of each model. drawn: of those that could be scored."""
     with atomic_folder(folder) as out:
-        write_json(out / "top1.json", _top1(figures))
-        for model in figures:
+        for model in models:
             tables = drawn[model].tables if model in drawn else {}
             for name, columns in COLUMNS.items():
                 write_csv(out / f"{model}_{name}.csv", columns, tables.get(name, []))
-
-
-def _top1(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
-    known = [
-        (name, way, figures[name]["all"][way]["top1"]) for name in figures for way in WAYS if "top1" in figures[name]["all"][way]
-    ]
-    return [{"model": name, "way": way, "top1": top["value"], "chance": top.get("chance")} for name, way, top in known]
