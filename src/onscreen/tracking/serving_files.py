@@ -2,7 +2,7 @@
 
 One folder, the artifact `brought`: brought.json (how pictures and sounds are heard and seen, or why they cannot be), weights/<name>/
 (files of weights.toml), networks/face and networks/voice (frozen networks of transformers). The packages that hold some of these
-weights are not asked for: resemblyzer requires webrtcvad, which needs a compiler, and face-recognition-models 100 MB for 22.
+weights are not asked for: resemblyzer requires webrtcvad, which needs a compiler; face-recognition-models is 100 MB, of which 22 are used.
 """
 
 from __future__ import annotations
@@ -32,10 +32,8 @@ LOOK = (*detectors.WEIGHTS["dlib"], *embedders.WEIGHTS["Dlib"])  # stages.hq_ite
 REQUIREMENTS = (
     "av",
     "dlib-bin",
-    "filelock",
-    "flatbuffers",
     "librosa",
-    "mediapipe",
+    "lightning-fabric",
     "mlflow",
     "numpy",
     "onnx",
@@ -52,8 +50,8 @@ REQUIREMENTS = (
     "soxr",
     "torch",
 )
-"""Distributions that scoring imports; tests/test_serving.py sees to it. OpenCV comes apart: mediapipe asks for its contrib wheel."""
-_NETWORKS = ("transformers", "huggingface-hub")
+"""Distributions that scoring imports (tests/test_serving.py sees to it), and OpenCV."""
+_NETWORKS, _MASKS = ("transformers", "huggingface-hub"), ("mediapipe",)
 _TOWERS = {"face": hf.FACE_TYPES, "voice": hf.VOICE_TYPES}
 
 
@@ -87,7 +85,10 @@ def brought(folder: Path, root: Path, params: Params, place: Path) -> Brought:
             _copy(found.folder / file, place / "networks" / tower / file)
     write_json(place / ABOUT, about)
     towers = [config[f"{tower}_tower"]["kind"] for tower in _TOWERS]
-    return Brought(Path(__file__).parents[1] / CODE, {NAME: str(place)}, signature(), requirements(bool(networks), towers))
+    needed = requirements(
+        networks=bool(networks) or any(kind.startswith("hf_") for kind in towers), masks="hq" in about, place=place
+    )
+    return Brought(Path(__file__).parents[1] / CODE, {NAME: str(place)}, signature(), needed)
 
 
 def about_of(config: Mapping[str, Any], root: Path, params: Params) -> dict[str, Any]:
@@ -145,12 +146,19 @@ def signature() -> ModelSignature:
     return ModelSignature(Schema([*inputs]), Schema([*outputs]))
 
 
-def requirements(frozen: bool = False, towers: list[str] | None = None) -> list[str]:
-    """Distributions at their versions here. frozen: whether a frozen network of transformers is brought. towers: kinds of the model's."""
-    networks = frozen or any(kind.startswith("hf_") for kind in towers or ())
-    names = sorted({*REQUIREMENTS, *(_NETWORKS if networks else ())})
-    opencv = f"opencv-contrib-python=={version('opencv-python')}"  # mediapipe's; two wheels of OpenCV overwrite each other
-    return [opencv, *(f"{name}=={version(name).split('+')[0]}" for name in names)]
+def requirements(*, networks: bool, masks: bool, place: Path) -> list[str]:
+    """Distributions at their versions here. networks: of transformers. masks: backgrounds are taken out of pictures.
+
+    mediapipe asks for OpenCV's contrib wheel, and two wheels of OpenCV overwrite each other: then a file of constraints, written in
+    `place`, says which version of that one.
+    """
+    names = [*REQUIREMENTS, *(_NETWORKS if networks else ()), *(_MASKS if masks else ("opencv-python",))]
+    needed = [f"{name}=={version(name).split('+')[0]}" for name in sorted(names)]
+    if not masks:
+        return needed
+    constraints = place / "constraints.txt"
+    constraints.write_text(f"opencv-contrib-python=={version('opencv-python')}\n", encoding="utf-8")
+    return [*needed, f"-c {constraints}"]
 
 
 def _copy(source: Path, target: Path) -> None:
