@@ -42,7 +42,7 @@ def _lines(client: MlflowClient, experiment: str, known: States, name: str) -> I
 
 
 def _model(client: MlflowClient, known: States, version: ModelVersion) -> Iterator[str]:
-    facts = run_facts(client, version.run_id)
+    facts = run_facts(client, version.run_id or "")
     yield f"{version.name} version {version.version}" + "".join(f" @{alias}" for alias in version.aliases)
     yield from _chain(known.of(facts.md5s), facts)
     yield from _trained(known.of(facts.md5s), version.name)
@@ -86,7 +86,7 @@ def _subject(client: MlflowClient, experiment: str, known: States, subject: Subj
     clips = {clip.clip_id for clip in subject.clips}
     for model in _FOLDERS:
         for version in versions_of(client, model):
-            state = known.of(run_facts(client, version.run_id).md5s)
+            state = known.of(run_facts(client, version.run_id or "").md5s)
             if not state.lacks(*NEEDS[model]):
                 sides = {part.side for part in uses_of(state, model).parts if part.clip_id in clips}
                 if sides:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 from onscreen.errors import InputError
+from onscreen.store import read_json
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -63,6 +66,24 @@ def facts_of(run: Run) -> RunFacts:
         status=run.info.status,
         md5s={name.removeprefix(_MD5): md5 for name, md5 in tags.items() if name.startswith(_MD5)},
     )
+
+
+def lock_of(client: MlflowClient, facts: RunFacts) -> dict[str, Any]:
+    """dvc.lock of the pass that a run belongs to. Raises InputError where none was recorded with it, or it cannot be read."""
+    from mlflow.exceptions import MlflowException
+
+    holder = facts.parent or facts.run_id
+    with TemporaryDirectory() as folder:
+        try:
+            found: dict[str, Any] = read_json(Path(client.download_artifacts(holder, "dvc.lock.json", folder)))
+        except (MlflowException, OSError) as error:
+            what = (
+                "a training that was watched; ask for the run of its pass"
+                if facts.kind == "training"
+                else facts.kind or "no pass"
+            )
+            raise InputError(f"run {facts.run_id} holds no dvc.lock that can be read: it is {what}. {error}") from error
+    return found
 
 
 def pass_runs(client: MlflowClient, experiment: str) -> list[RunFacts]:

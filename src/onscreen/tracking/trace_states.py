@@ -5,14 +5,13 @@ A state is known by its md5s (path -> md5, as dvc.lock or a run's tags have them
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from onscreen.dvc_cache import DvcCache, md5_of
 from onscreen.errors import InputError
 from onscreen.lineage import workspace_pass
 from onscreen.workspace import Workspace
@@ -46,11 +45,11 @@ class State:
 
 @dataclass(frozen=True)
 class States:
-    """Lays states out, each content of a path once. objects: DVC's cache of files. locked: md5s of the checkout's dvc.lock."""
+    """Lays states out, each content of a path once. cache: DVC's, of the checkout. locked: md5s of the checkout's dvc.lock."""
 
     workspace: Workspace
     scratch: Path
-    objects: Path
+    cache: DvcCache
     locked: Mapping[str, str]
     _laid: dict[tuple[str, str], tuple[Path, str]] = field(default_factory=dict)
     _states: dict[tuple[tuple[str, str], ...], State] = field(default_factory=dict)
@@ -83,35 +82,25 @@ class States:
         """A folder of links to the tables that this content of the path has, and where these lie."""
         folder, here = self.scratch / f"tables{len(self._laid)}", self.workspace.root / path
         folder.mkdir()
-        if not self._object(md5).is_file():  # nothing lists the files; what dvc.lock says of the checkout is the next best
+        files = self.cache.files(md5)
+        if files is None:  # what dvc.lock says of the checkout is the next best
             return (here, HERE) if self.locked.get(path) == md5 and here.is_dir() else (folder, ABSENT)
         is_here = True
-        for entry in json.loads(self._object(md5).read_text(encoding="utf-8")):
-            name, own = entry["relpath"], self._object(entry["md5"])
+        for name, own in files.items():
             if "/" in name and path != _TREE:
                 continue
-            link = folder / name
+            link, cached = folder / name, self.cache.file(own)
             link.parent.mkdir(parents=True, exist_ok=True)
             if "/" in name:  # media: only their names are asked for
                 link.touch()
-            elif own.is_file():
-                link.symlink_to(own)
-                is_here = is_here and _is(here / name, entry["md5"])
-            elif _is(here / name, entry["md5"]):
+            elif md5_of(here / name) == own:
                 link.symlink_to(here / name)
+            elif cached.is_file():
+                link.symlink_to(cached)
+                is_here = False
             else:
                 return folder, ABSENT
         return folder, HERE if is_here else CACHED
-
-    def _object(self, md5: str) -> Path:
-        return self.objects / md5[:2] / md5[2:]
-
-
-def _is(path: Path, md5: str) -> bool:
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest() == md5
 
 
 @contextmanager
@@ -122,16 +111,4 @@ def states(workspace: Workspace) -> Iterator[States]:
     except InputError:  # nothing ran here yet; what ran elsewhere may be known
         locked = {}
     with TemporaryDirectory(prefix="onscreen-trace-") as scratch:
-        yield States(workspace, Path(scratch), _objects(workspace.root), locked)
-
-
-def _objects(root: Path) -> Path:
-    """Where DVC keeps files by md5; worktrees and experiments may share one."""
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-
-    try:
-        with Repo(str(root)) as repo:
-            return Path(repo.cache.local.path)
-    except DvcException as error:
-        raise InputError(f"{root} is no checkout that DVC knows: {error}") from error
+        yield States(workspace, Path(scratch), DvcCache.of(workspace.root), locked)

@@ -81,7 +81,7 @@ def _of_tree(state: State, lost: Collection[tuple[str, str]]) -> tuple[list[Pair
 def _agrees(config: dict[str, Any], pairs: Iterable[Pair]) -> bool:
     training = [pair for pair in pairs if pair.split == "train"]
     people = sorted({digest_of_person(pair.identity_id) for pair in training})
-    return people == config["training_people_sha256"] and len(training) == config["data"]["training_pairs"]
+    return bool(people == config["training_people_sha256"] and len(training) == config["data"]["training_pairs"])
 
 
 def _parts(names: _Names, pairs: Iterable[Pair]) -> Iterator[Part]:
