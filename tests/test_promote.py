@@ -18,10 +18,9 @@ from onscreen.matching.train import Recipe, train
 from onscreen.stages.items import FaceInput, VoiceInput, voice_frames
 from onscreen.stages.train_face_voice import load_sides
 from onscreen.tracking.comparison import DECIDES, shared
-from onscreen.tracking.passes import _record
 from onscreen.tracking.promote import CHALLENGED, PROMOTION, promote
-from onscreen.tracking.registry import register
-from onscreen.tracking.store import connect
+from onscreen.tracking.registration import register
+from onscreen.tracking.store import RECORDED, connect
 from onscreen.workspace import Workspace
 from stage_cases import checkout
 
@@ -85,8 +84,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     heard = load_sides(workspace, ("test",), FACE, MEL)["test"].pairs
     for name, kind in kinds(test).items():
         write_model(workspace.models / "face_voice", heard if kind.voice is MEL else test, kind)
-        _record(client, experiment, one_pass(name), workspace)
-        register(client, experiment, one_pass(name), workspace.root)
+        client.create_run(experiment, tags={RECORDED: f"digest-{name}"})
+        register(client, experiment, one_pass(name), workspace)
     return workspace
 
 

@@ -25,7 +25,7 @@ from onscreen.matching.folder import load_model, read_config
 from onscreen.matching.metrics import Scoring
 from onscreen.stages.evaluate import LOADERS, without
 from onscreen.tracking.comparison import DECIDES, FIGURES, Compared, Comparison, compare, shared
-from onscreen.tracking.registry import CHAMPION, MODELS, download_folder, version_of
+from onscreen.tracking.registry import CHAMPION, MODELS, download_folder, store_errors, version_of
 from onscreen.tracking.store import connect, log_batch, store_of
 from onscreen.workspace import Workspace
 
@@ -75,12 +75,10 @@ def promote(workspace: Workspace, model: str, number: int | None = None) -> bool
 
 @contextmanager
 def _mlflow_errors() -> Iterator[None]:
-    from mlflow.exceptions import MlflowException
-
     try:
         yield
-    except MlflowException as error:
-        raise ToolError(f"MLflow's store did not do what was asked: {str(error)[:300]}") from error
+    except store_errors() as error:
+        raise ToolError(f"the comparison could not be kept, so the alias was not moved: {str(error)[:300]}") from error
 
 
 def _champion(client: MlflowClient, model: str) -> ModelVersion | None:
@@ -112,15 +110,13 @@ class _Side:
 
 
 def _side(workspace: Workspace, client: MlflowClient, version: ModelVersion, place: Path) -> _Side:
-    from mlflow.exceptions import MlflowException
-
     try:
         with store_of(client):
             folder = download_folder(version, place / str(version.version))
         config = read_config(folder)
         load_model(folder)
         test = LOADERS[version.name](workspace, config)["test"].pairs
-    except (OnscreenError, MlflowException, OSError) as error:
+    except (OnscreenError, *store_errors()) as error:
         raise _Unusable(_why(error, version, workspace, place)) from error
     return _Side(folder, test, frozenset([*config["training_people_sha256"], *config["validation_people_sha256"]]))
 

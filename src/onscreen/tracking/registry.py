@@ -1,61 +1,37 @@
-"""Registered models: a version for each content of a model's folder, as code and safetensors."""
+"""Registered models: what they are called, which versions there are, and how their files come back."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
-import shutil
-from importlib.metadata import version
+import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from onscreen.console import log
-from onscreen.errors import InputError, ToolError
-from onscreen.lineage import Pass
-from onscreen.store import read_json
-from onscreen.tracking.store import recorded, store_of
+from onscreen.errors import InputError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
-    from mlflow.models import ModelSignature
 
 CHAMPION = "champion"  # alias of the version that is in use
-MD5 = "onscreen.md5"
+MD5 = "onscreen.md5"  # tag: DVC's, of the model's folder
 MODELS = {"models/face_voice": "face_voice", "models/hq": "hq"}  # folder -> registered name
-SERVING = [
-    "torch",
-    "safetensors",
-    "numpy",
-    "pandas",
-    "pydantic",
-    "ruamel.yaml",
-    "pyarrow",
-    "rich",
-    "lightning-fabric",
-    "mlflow",
-    "transformers",
-]
+TEST_SET, TRAINING_LIST = "onscreen.test_set", "onscreen.training_list"  # tags: sha256 of what it was scored on, and trained on
+MODEL, CARD = "model", "model_card"  # artifacts of a version
 
 
-def register(client: MlflowClient, experiment: str, found: Pass, root: Path) -> None:
-    """Register the checkout's models, one version for each content of a model's folder."""
-    md5s = found.md5s()
-    for path, name in MODELS.items():
-        if path not in md5s or not any((root / path).glob("*.safetensors")):
-            log.info("%s: no weights, nothing to register", path)
-            continue
-        if any(known.tags.get(MD5) == md5s[path] for known in versions_of(client, name)):
-            continue
-        run_id = recorded(client, experiment, found)
-        if run_id is None:
-            raise ToolError("this pass is not recorded in MLflow; run `onscreen track`")
-        with store_of(client):
-            number = _log_model(run_id, root, path, name)
-        client.set_model_version_tag(name, number, MD5, md5s[path])
-        log.info("%s: registered as %s, version %s", path, name, number)
+def store_errors() -> tuple[type[Exception], ...]:
+    """What a store of versions and artifacts raises: MLflow's own, the disk's, and those of S3 where that is in use."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    errors = MlflowException, SQLAlchemyError, OSError
+    if "boto3" not in sys.modules:
+        return errors
+    from boto3.exceptions import Boto3Error  # type: ignore[import-untyped]  # it has no stubs
+    from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # likewise
+
+    return *errors, Boto3Error, BotoCoreError, ClientError
 
 
 def version_of(client: MlflowClient, name: str) -> ModelVersion:
@@ -99,7 +75,7 @@ def download_folder(version: ModelVersion, place: Path) -> Path:
     from mlflow.models import Model
 
     uri = f"models:/{version.name}/{version.version}"
-    path = Model.load(uri).flavors["python_function"]["artifacts"]["model"]["path"]
+    path = Model.load(uri).flavors["python_function"]["artifacts"][MODEL]["path"]
     place.mkdir(parents=True)
     return Path(download_artifacts(artifact_uri=f"{uri}/{path}", dst_path=str(place)))
 
@@ -111,39 +87,3 @@ def _parts(name: str) -> tuple[str, str, str]:
         raise InputError(f"{name!r} is no registered model. Ask for face_voice, face_voice/3 or face_voice@champion.")
     model, alias, number = place.groups("")
     return model, alias, number
-
-
-def _log_model(run_id: str, root: Path, path: str, name: str) -> str:
-    """Log the folder and onscreen's own code as a pyfunc; it loads with pickle forbidden."""
-    import mlflow
-
-    package = Path(__file__).parents[1]
-    private = shutil.ignore_patterns("last", "rejects.parquet")  # what only resuming needs, and what names clips and people
-    advice = (
-        io.StringIO()
-    )  # MLflow asks for an input example and type hints, past every filter; the signature says what they would
-    with mlflow.start_run(run_id=run_id), TemporaryDirectory() as folder, contextlib.redirect_stderr(advice):
-        shutil.copytree(root / path, Path(folder) / "model", ignore=private)
-        logged = mlflow.pyfunc.log_model(
-            name=path.split("/")[1],
-            python_model=str(package / "matching" / "serving.py"),
-            artifacts={"model": str(Path(folder) / "model")},
-            code_paths=[str(package)],
-            signature=_signature(read_json(root / path / "config.json")),
-            pip_requirements=[f"{library}=={version(library).split('+')[0]}" for library in SERVING],
-            registered_model_name=name,
-        )
-    return str(logged.registered_model_version)
-
-
-def _signature(config: dict[str, Any]) -> ModelSignature:
-    """Columns face and voice in, similarity out; a spectrogram is an array of arrays, a picture one of these."""
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema
-    from mlflow.types.schema import Array
-
-    vector = Array(DataType.double)
-    cells = {"mel": Array(vector), "flatten": Array(vector), "hf_face": Array(Array(Array(DataType.long)))}
-    face, voice = (cells.get(config[tower]["kind"], vector) for tower in ("face_tower", "voice_tower"))
-    inputs = Schema([ColSpec(face, "face"), ColSpec(voice, "voice")])
-    return ModelSignature(inputs, Schema([ColSpec(DataType.float, "similarity")]))
