@@ -76,6 +76,10 @@ def refs(root: Path, prefix: str) -> list[tuple[str, str]]:
 def read_files(root: Path, commit: str, *paths: str) -> dict[str, str]:
     """Path -> text of the files of a commit at or directly below these paths (a folder ends in /), relative to root."""
     listing = call(["git", "ls-tree", "-z", commit, "--", *paths], root)
-    there = dict(reversed(entry.split("\t", 1)) for entry in listing.split("\0") if entry)
-    blobs = {path: about.split()[2] for path, about in there.items() if about.split()[1] == "blob"}
-    return {path: call(["git", "cat-file", "blob", sha], root) for path, sha in blobs.items()}
+    found = {}
+    for entry in filter(None, listing.split("\0")):
+        about, path = entry.split("\t", 1)
+        _, kind, sha = about.split()
+        if kind == "blob":
+            found[path] = call(["git", "cat-file", "blob", sha], root)
+    return found

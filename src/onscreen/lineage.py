@@ -22,6 +22,7 @@ from onscreen.errors import InputError, ToolError
 
 METRICS = "reports/metrics/"
 RUN_FILE = "reports/run.json"  # written by `onscreen track`, after a pass
+MADE_BY_PASSES = ("dvc.lock", "reports")  # what a pass itself changes of what git holds
 _STATE = ("params.yaml", "dvc.lock")
 _NOT_EXPERIMENTS = ("stash", "apply", "celery", "exec", "temp")
 
@@ -32,7 +33,7 @@ class Pass:
 
     params: of params.yaml. lock: of dvc.lock. metrics: stage -> content of its metrics file. digest: of params and lock, without
     the section `tracking`, which says nothing of what was computed.
-    commit: the one that holds this state, or, where dirty, the one that it was changed from.
+    commit: the one whose code and parameters made this, or, where dirty, the one that they were changed from.
     """
 
     name: str
@@ -60,7 +61,7 @@ def workspace_pass(root: Path) -> Pass:
     paths = [*(root / name for name in _STATE), *sorted((root / METRICS).glob("*.json"))]
     files = {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in paths if path.is_file()}
     commit = git.commit_of(root)
-    return _pass("workspace", commit, files, str(root), commit, git.is_dirty(root, [RUN_FILE]))
+    return _pass("workspace", commit, files, str(root), commit, git.is_dirty(root, MADE_BY_PASSES))
 
 
 def pass_at(root: Path, revision: str) -> Pass:
