@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from onscreen.matching.counting import Counts
-from onscreen.matching.retrieval import Ranks
-from onscreen.matching.trials import Tile, Trials
+if TYPE_CHECKING:  # they load torch, which comparing two commits does without
+    from onscreen.matching.counting import Counts
+    from onscreen.matching.retrieval import Ranks
+    from onscreen.matching.trials import Tile, Trials
 
 GROUPS = 100
 BINS = 400  # of the scores, for intervals only; the figures themselves are exact
