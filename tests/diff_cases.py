@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-DVC = [sys.executable, "-m", "dvc"]
 STAGES = """stages:
   make:
     cmd: "{python} make.py"
@@ -23,6 +23,7 @@ STAGES = """stages:
     deps: [data/made, src]
     params: [seed]
     outs: [models/face_voice, {{reports/resamples.json: {{cache: false}}}}]
+    plots: [reports/plots/evaluate]
     metrics: [{{reports/metrics/evaluate.json: {{cache: false}}}}, {{reports/metrics/prepare.json: {{cache: false}}}}]
 """
 MAKE = """import pathlib
@@ -35,8 +36,15 @@ EVALUATE = """import pathlib, shutil
 for name in ("reports/resamples.json", "reports/metrics/evaluate.json", "reports/metrics/prepare.json"):
     pathlib.Path(name).parent.mkdir(parents=True, exist_ok=True)
     shutil.copy("src/" + pathlib.Path(name).name, name)
-pathlib.Path("models/face_voice").mkdir(parents=True)
+for folder in ("models/face_voice", "reports/plots/evaluate"):
+    pathlib.Path(folder).mkdir(parents=True)
+shutil.copy("src/face_voice_roc.csv", "reports/plots/evaluate")
 pathlib.Path("models/face_voice/config.json").write_text("{}")
+"""
+GATES = """gates:
+  evaluate.face_voice.all.verification.auc: {direction: higher, same: test_set, relative: 0.02}
+  evaluate.face_voice.all.verification.eer: {direction: lower, same: test_set, relative: 0.02}
+  prepare.rejected_share: {direction: lower, same: raw, absolute: 0.5}
 """
 FIGURES = ("verification.auc", "verification.eer", "face_to_voice.top1", "voice_to_face.top1")
 
@@ -44,6 +52,20 @@ FIGURES = ("verification.auc", "verification.eer", "face_to_voice.top1", "voice_
 def call(root: Path, *command: object) -> str:
     done = subprocess.run([str(part) for part in command], cwd=root, check=True, capture_output=True, text=True)
     return done.stdout.strip()
+
+
+def dvc(root: Path, *command: object) -> None:
+    """DVC's own command line, without a process of half a second for each."""
+    from dvc.cli import main
+
+    before = Path.cwd()
+    os.chdir(root)
+    try:
+        code = main([str(part) for part in command])
+    finally:
+        os.chdir(before)
+    if code:
+        raise AssertionError(f"dvc {command} ended with {code}")
 
 
 def commit(root: Path, message: str) -> str:
@@ -59,7 +81,7 @@ def started(root: Path) -> Path:
     (root / "dvc.yaml").write_text(STAGES.format(python=sys.executable))
     (root / "make.py").write_text(MAKE)
     (root / "evaluate.py").write_text(EVALUATE)
-    (root / ".gitignore").write_text("/models\n")
+    (root / ".gitignore").write_text("/models\n/reports/plots\n")
     write_params(root, seed=0)
     write_metrics(root)
     raw = root / "data" / "raw"
@@ -69,24 +91,35 @@ def started(root: Path) -> Path:
     call(root, "git", "init", "-q", "-b", "main")
     call(root, "git", "config", "user.email", "nobody@example.com")
     call(root, "git", "config", "user.name", "nobody")
-    call(root, *DVC, "init", "-q")
-    call(root, *DVC, "config", "core.analytics", "false")
-    call(root, *DVC, "remote", "add", "-q", "-d", "store", root.parent / "store")
-    call(root, *DVC, "add", "-q", "data/raw")
+    dvc(root, "init", "-q")
+    dvc(root, "config", "core.analytics", "false")
+    dvc(root, "remote", "add", "-q", "-d", "store", root.parent / "store")
+    dvc(root, "add", "-q", "data/raw")
     return root
 
 
 def project(root: Path) -> Path:
-    """The same, run, committed and pushed."""
+    """The same with gates, run, committed and pushed."""
     started(root)
+    (root / "gates.yaml").write_text(GATES)
     run(root)
     commit(root, "one")
     return root
 
 
+def branch(root: Path) -> Path:
+    """The same with a branch "better" checked out, run, committed and pushed: another seed, a better model, one more reject."""
+    call(root, "git", "switch", "-qc", "better")
+    write_params(root, seed=1)
+    write_metrics(root, skill=0.8, rejected=2)
+    run(root)
+    commit(root, "two")
+    return root
+
+
 def run(root: Path) -> None:
-    call(root, *DVC, "repro", "-q")
-    call(root, *DVC, "push", "-q")
+    dvc(root, "repro", "-q")
+    dvc(root, "push", "-q")
 
 
 def write_params(root: Path, seed: int, raw: str = "data/raw") -> None:
@@ -128,6 +161,10 @@ def write_metrics(root: Path, skill: float = 0.7, people: int = 20, test_set: st
     put(root, "resamples.json", {"face_voice": drawn(skill, people, test_set), "hq": {"reason": why["reason"]}})
     counts = {"clips": 3, "clips_with_voice": 3, "videos": 3, "hours": 0.1}
     put(root, "prepare.json", {"status": "ok", **counts, "rejects": {"clip": {"no_picture": rejected}}})
+
+    bend = [(x / 20, (x / 20) ** (1 - skill)) for x in range(21)]
+    rows = "\n".join(f"{false},{true}" for false, true in bend)
+    (root / "src" / "face_voice_roc.csv").write_text(f"false_positive_rate,true_positive_rate\n{rows}\n")
 
 
 def put(root: Path, name: str, data: Any) -> None:

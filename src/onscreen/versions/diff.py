@@ -45,7 +45,7 @@ def difference(root: Path, revision: str | None) -> Difference:
     stages = {*old.metrics, *new.metrics, *(old.lock or {}), *(new.lock or {})}
     gates = read_gates(new.gates, names, stages)
     compared = compare(old, new, gates)
-    checks: tuple[Check, ...] = (lock_is_fresh(root, new.lock or {}), data_is_pushed(root))
+    checks: tuple[Check, ...] = (lock_is_fresh(root, new.lock or {}), data_is_pushed(root, new.lock or {}))
     said = Said(
         base=base,
         first=old.lock is None,

@@ -19,13 +19,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 import onscreen
-from onscreen.errors import InputError, ToolError
+from onscreen import git
+from onscreen.errors import InputError
 from onscreen.versions import shown
-from onscreen.versions.revision import git
 
 OK, FAIL, NOT_CHECKED = "ok", "FAIL", "not checked"
 _REMOTE_S = 120  # a remote that does not answer by then is "not checked"
-_STATUS_S = 1800  # hashing what changed of large data
 _NOT_HERE = ("deleted", "not in cache")
 _SHOWN = 20
 
@@ -41,13 +40,24 @@ class Check:
 
 def lock_is_fresh(root: Path, lock: dict[str, Any]) -> Check:
     """Compare dvc.lock with dvc.yaml, params.yaml and the files that git holds. lock: stages of dvc.lock."""
-    pipeline = _pipeline(root)
-    tracked = set((git(root, "ls-files", "-z") or "").split("\0"))
-    why = [*_stages(pipeline, lock), *_status(root, lock, tracked), *_chain(root, lock)]
+    paths = _Paths(root, lock)
+    why = [*_stages(_pipeline(root), lock), *_status(root, lock, paths), *_chain(root, lock, paths)]
     return _check("dvc.lock is up to date", list(dict.fromkeys(why)), "`dvc repro` brings it up to date; commit dvc.lock with it")
 
 
-def data_is_pushed(root: Path) -> Check:
+class _Paths:
+    """Which paths git tracks, and how a path is called: one that neither the pipeline writes nor git tracks may be a person's."""
+
+    def __init__(self, root: Path, lock: dict[str, Any]) -> None:
+        self.tracked = set(git.call(["git", "ls-files", "-z"], root).split("\0"))
+        self._written = {entry["path"] for stage in lock.values() for entry in stage.get("outs") or []}
+
+    def named(self, path: str) -> str:
+        own = path in self.tracked or path in self._written or path in ("data/raw", "src") or path.startswith("src/")
+        return path if own and not path.endswith(".dvc") else "an input"
+
+
+def data_is_pushed(root: Path, lock: dict[str, Any]) -> Check:
     """Ask the default remote for every object that dvc.lock and the .dvc files name, in a process that can be ended."""
     name = "data is on the remote"
     environment = {**os.environ, "DVC_NO_ANALYTICS": "true", "PYTHONPATH": _python_path()}
@@ -61,7 +71,10 @@ def data_is_pushed(root: Path) -> Check:
     found = json.loads(done.stdout)
     if found["not_checked"]:
         return Check(name, NOT_CHECKED, (found["not_checked"],))
-    lacking = [f"{shown.path(path)}: {count} of {of} objects are missing there" for path, (count, of) in found["missing"].items()]
+    paths = _Paths(root, lock)
+    lacking = [
+        f"{paths.named(path)}: {count} of {of} objects are missing there" for path, (count, of) in found["missing"].items()
+    ]
     return _check(name, lacking, "`dvc push` brings them there")
 
 
@@ -97,57 +110,45 @@ def _stages(pipeline: dict[str, Any], lock: dict[str, Any]) -> Iterator[str]:
             yield f"stage {name} is in dvc.yaml and not in dvc.lock"
 
 
-def _status(root: Path, lock: dict[str, Any], tracked: set[str]) -> Iterator[str]:
+def _status(root: Path, lock: dict[str, Any], paths: _Paths) -> Iterator[str]:
     for name, entries in _dvc_status(root).items():
         known = {entry["path"] for kind in ("deps", "outs") for entry in lock.get(name, {}).get(kind) or []}
         for entry in entries:
             if entry == "changed command":
                 yield f"stage {name}: its command is another in dvc.yaml"
             elif isinstance(entry, dict):
-                yield from _changed(name, entry, known, tracked)
+                yield from _changed(name, entry, known, paths)
 
 
-def _changed(stage: str, entry: dict[str, dict[str, Any]], known: set[str], tracked: set[str]) -> Iterator[str]:
-    if stage.endswith(".dvc"):
-        known, stage = known | set(entry.get("changed outs", {})), shown.path(stage)
+def _changed(stage: str, entry: dict[str, dict[str, Any]], known: set[str], paths: _Paths) -> Iterator[str]:
+    who = "a .dvc file" if stage.endswith(".dvc") else f"stage {stage}"
+    known = set(entry.get("changed outs", {})) if stage.endswith(".dvc") else known
     for path, state in ((path, state) for part in entry.values() for path, state in part.items()):
         if isinstance(state, dict):
             names = ", ".join(name if shown.key(name) else shown.HIDDEN for name in sorted(state))
-            yield f"stage {stage}: parameters changed: {names}"
+            yield f"{who}: parameters changed: {names}"
         elif state == "update available":
             continue
-        elif state not in _NOT_HERE or path in tracked or path not in known:
-            yield f"stage {stage}: {_named(path)} is {'not in dvc.lock' if path not in known else state}"
-
-
-def _named(path: str) -> str:
-    return path if path.startswith("src/") else shown.path(path) if shown.path(path) != shown.HIDDEN else "an input"
+        elif state not in _NOT_HERE or path in paths.tracked or path not in known:
+            yield f"{who}: {paths.named(path)} is {'not in dvc.lock' if path not in known else state}"
 
 
 def _dvc_status(root: Path) -> dict[str, list[Any]]:
-    command = [sys.executable, "-m", "dvc", "status", "--json"]
-    environment = {**os.environ, "DVC_NO_ANALYTICS": "true"}
-    try:
-        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=_STATUS_S, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise ToolError(f"`dvc status` did not end within {_STATUS_S} s") from error
-    if done.returncode != 0:
-        raise ToolError(f"`dvc status` failed: {done.stderr.strip() or done.stdout.strip()}")
-    found: dict[str, list[Any]] = json.loads(done.stdout)
+    found: dict[str, list[Any]] = json.loads(git.call([sys.executable, "-m", "dvc", "status", "--json"], root))
     return found
 
 
-def _chain(root: Path, lock: dict[str, Any]) -> Iterator[str]:
+def _chain(root: Path, lock: dict[str, Any], paths: _Paths) -> Iterator[str]:
     """What a stage has read must be what another has written, or what a .dvc file names."""
     written = {entry["path"]: (name, entry.get("md5")) for name, stage in lock.items() for entry in stage.get("outs") or []}
     for name, stage in lock.items():
         for entry in stage.get("deps") or []:
             path = entry["path"]
             if path in written and written[path][1] != entry.get("md5"):
-                yield f"stage {name} has read another {shown.path(path)} than stage {written[path][0]} has written"
+                yield f"stage {name} has read another {paths.named(path)} than stage {written[path][0]} has written"
             added = _added(root, path)
             if added is not None and added != entry.get("md5"):
-                yield f"stage {name} has read another {_named(path)} than its .dvc file names"
+                yield f"stage {name} has read another {paths.named(path)} than its .dvc file names"
 
 
 def _added(root: Path, path: str) -> str | None:

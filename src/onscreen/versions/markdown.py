@@ -43,7 +43,7 @@ def render(compared: Compared, said: Said, failed: bool) -> str:
 
 
 def _sections(compared: Compared, said: Said, failed: bool) -> Iterator[Section]:
-    yield Section((f"### onscreen diff: {'**FAIL**' if failed else 'pass'}", "", *_opening(said), ""))
+    yield Section((f"### onscreen diff: {'**FAIL**' if failed else 'pass'}", "", *_opening(compared, said), ""))
     yield _table(
         "Gates",
         _GATE_HEAD,
@@ -58,7 +58,8 @@ def _sections(compared: Compared, said: Said, failed: bool) -> Iterator[Section]
         [_param(row) for row in compared.params],
         "No parameter changed.",
     )
-    yield _table("Data", _DATA_HEAD, [_data(row) for row in compared.data], "No output changed.", _unchanged(compared))
+    data = [row for row in compared.data if not row.path.startswith("reports/")]
+    yield _table("Data", _DATA_HEAD, [_data(row) for row in data], "No data changed.", _unchanged(compared))
     yield _table("Counts", "| count | before | now | change |\n|---|--:|--:|--:|", [_count(row) for row in compared.counts])
     if said.pictures or said.no_pictures:
         pictures = [f"![{name.removesuffix('.png').replace('_', ' ')}]({name})" for name in said.pictures]
@@ -68,21 +69,27 @@ def _sections(compared: Compared, said: Said, failed: bool) -> Iterator[Section]
     yield _folded(
         "Slices: people of one gender, one nationality, one source", _SLICE_HEAD, [_slice(row) for row in compared.slices]
     )
+    reports = [row for row in compared.data if row.path.startswith("reports/")]
+    yield _folded("Reports and plots that changed", _DATA_HEAD, [_data(row) for row in reports])
     yield _folded("All other numbers that changed; no verdict", _FIGURE_HEAD, [_figure_row(row) for row in compared.others])
 
 
 _GATE_HEAD = "| number | better | before | now | change | 95 % interval of the change | verdict |\n|---|---|--:|--:|--:|--:|---|"
 _FIGURE_HEAD = "| number | better | before | now | change | 95 % interval of the change | |\n|---|---|--:|--:|--:|--:|---|"
 _DATA_HEAD = "| path | | files before | files now | bytes before | bytes now |\n|---|---|--:|--:|--:|--:|"
-_SLICE_HEAD = "| model | people | figure | before | now | change | |\n|---|---|---|--:|--:|--:|---|"
+_SLICE_HEAD = "| model | slice | people | figure | before | now | change | |\n|---|---|---|---|--:|--:|--:|---|"
 
 
-def _opening(said: Said) -> Iterator[str]:
+def _opening(compared: Compared, said: Said) -> Iterator[str]:
     yield f"This checkout against commit `{said.base.short}`, {said.base.how}."
     if said.first:
         yield "That commit has no `dvc.lock`: nothing had run there, so everything is new."
     if said.gates_changed:
         yield "`gates.yaml` itself is another than in that commit."
+    failing = [*(row.change.name for row in compared.failed), *(check.name for check in said.checks if check.state == FAIL)]
+    failing += ["NaN or Infinity in metrics"] if said.no_numbers else []
+    if failing:
+        yield f"What fails: {', '.join(f'`{what}`' for what in failing)}."
 
 
 def _checks(said: Said) -> Iterator[str]:
@@ -152,7 +159,7 @@ def _data(row: DataChange) -> str:
 
 
 def _unchanged(compared: Compared) -> tuple[str, ...]:
-    return (f"{compared.same_data} other outputs are the same.", "") if compared.same_data else ()
+    return (f"{compared.same_data} inputs and outputs are the same.", "") if compared.same_data else ()
 
 
 def _count(row: Row) -> str:
@@ -164,9 +171,11 @@ def _count(row: Row) -> str:
 def _slice(row: Slice) -> str:
     known = row.old is not None and row.new is not None
     change = "" if row.not_comparable or not known else signed((row.new or 0) - (row.old or 0))
-    people = f"{row.stratum} ({'-' if row.old_people is None else row.old_people}, {'-' if row.new_people is None else row.new_people})"
+    counts = [None if count is None else f"{count:,}" for count in (row.old_people, row.new_people)]
+    people = counts[1] if counts[0] == counts[1] else f"{counts[0] or 'none'} before, {counts[1] or 'none'} now"
     note = f"not comparable: {row.not_comparable}" if row.not_comparable and known else ""
-    return f"| {row.model} | {people} | {row.figure} | {figure(row.old)} | {figure(row.new)} | {change} | {cell(note)} |"
+    cells = (row.model, row.stratum, people or "", row.figure, figure(row.old), figure(row.new), change, cell(note))
+    return f"| {' | '.join(cells)} |"
 
 
 def figure(value: float | None) -> str:

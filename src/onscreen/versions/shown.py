@@ -14,7 +14,7 @@ _MODEL = re.compile(r"hf:[\w.-]{1,60}/[\w.-]{1,80}", re.ASCII)  # a published mo
 _EXTENSION = re.compile(r"\.[a-z0-9]{1,8}")
 _REASON = re.compile(r"[a-z0-9 ,;:.%()'=<>+-]{1,160}|figures are not numbers", re.ASCII)
 _OWN_WORDS = re.compile(r"\b(NaN|Infinity|AUC|EER|Top-[K0-9]+|DVC|HQ|VoxCeleb)\b")
-_FILE = re.compile(r"\.[a-z0-9]{1,8}\b(?<!\d)|\.{2}")
+_FILE = re.compile(r"\.(?!\d+\b)[a-z0-9]{1,8}\b|\.{2}")  # a file's ending; not a decimal
 
 
 def key(name: str) -> bool:
@@ -45,7 +45,7 @@ def reason(text: object) -> str:
 
 def path(name: str) -> str:
     """An output's path, where it is one of the checkout's own."""
-    return name if re.fullmatch(r"(data|models|reports)(/[\w.-]+)*|[\w-]+", name) and ".." not in name else HIDDEN
+    return name if re.fullmatch(r"(data|models|reports)(/[\w.-]+)*", name) and ".." not in name else HIDDEN
 
 
 def _model(value: str) -> bool:

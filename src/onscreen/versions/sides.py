@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,13 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from onscreen import git
 from onscreen.errors import InputError
-from onscreen.versions.revision import file_at, files_at
+from onscreen.lineage import METRICS, RUN_FILE
+from onscreen.versions import shown
 
-METRICS = "reports/metrics"
-Read = Callable[[str], str | None]
+RESAMPLES = "reports/resamples.json"
+_FILES = ("params.yaml", "dvc.lock", "gates.yaml", RESAMPLES, RUN_FILE)
 _CONFLICT = re.compile(r"^(<{7}|>{7}) ", re.MULTILINE)
 
 
@@ -56,60 +58,63 @@ def here(root: Path) -> Side:
             where = "Run this in the folder that holds params.yaml." if name == "params.yaml" else "Run `dvc repro` first."
             raise InputError(f"{root / name} does not exist. {where}")
     names = sorted(path.relative_to(root).as_posix() for path in (root / METRICS).glob("*.json"))
-    return _side(lambda path: _text(root / path), names, "")
+    texts = {name: _text(root / name) for name in (*_FILES, *names) if (root / name).is_file()}
+    return _side(texts, "")
 
 
 def at(root: Path, sha: str) -> Side:
     """A commit's side. One without dvc.lock, or without params.yaml, is empty there."""
-    names = [path for path in files_at(root, sha, METRICS) if path.endswith(".json")]
-    return _side(lambda path: file_at(root, sha, path), names, f" at commit {sha[:10]}")
+    return _side(git.read_files(root, sha, *_FILES, METRICS), f" at commit {sha[:10]}")
 
 
-def _text(path: Path) -> str | None:
+def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8") if path.is_file() else None
+        return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not text: {error}") from error
 
 
-def _side(read: Read, names: list[str], where: str) -> Side:
-    metrics = {Path(name).stem: _json(read, name, where) for name in names}
+def _side(texts: Mapping[str, str], where: str) -> Side:
+    names = [name for name in texts if name.startswith(METRICS) and name.endswith(".json")]
+    metrics = {Path(name).stem: _json(texts, name, where) for name in names}
     broken = tuple(
-        f"{METRICS}/{stage}.json holds {value} at {name}" for stage, data in metrics.items() for name, value in _odd(data)
+        f"{METRICS}{stage}.json holds {value} at {_shown(name)}" for stage, data in metrics.items() for name, value in _odd(data)
     )
-    lock = _yaml(read, "dvc.lock", where)
+    lock = _yaml(texts, "dvc.lock", where)
     if lock is not None and not isinstance(lock.get("stages"), dict):
         raise InputError(f"dvc.lock{where} has no stages. Run `dvc repro`, or restore the file from git.")
     return Side(
-        params=_yaml(read, "params.yaml", where) or {},
+        params=_yaml(texts, "params.yaml", where) or {},
         lock=None if lock is None else lock["stages"],
         metrics=metrics,
-        resamples=_json(read, "reports/resamples.json", where),
-        run=_json(read, "reports/run.json", where),
+        resamples=_json(texts, RESAMPLES, where),
+        run=_json(texts, RUN_FILE, where),
         no_numbers=broken,
-        gates=read("gates.yaml"),
+        gates=texts.get("gates.yaml"),
     )
 
 
-def _yaml(read: Read, path: str, where: str) -> dict[str, Any] | None:
-    text = read(path)
-    if text is None:
+def _shown(name: str) -> str:
+    return name if shown.key(name) else shown.HIDDEN
+
+
+def _yaml(texts: Mapping[str, str], path: str, where: str) -> dict[str, Any] | None:
+    if path not in texts:
         return None
-    _refuse_conflict(text, path, where)
+    _refuse_conflict(texts[path], path, where)
     try:
-        data = YAML(typ="safe", pure=True).load(text)
+        data = YAML(typ="safe", pure=True).load(texts[path])
     except YAMLError as error:
         raise InputError(f"{path}{where} is not readable as YAML: {' '.join(str(error).split())}") from error
     return _section(data if data is not None else {}, path, where)
 
 
-def _json(read: Read, path: str, where: str) -> dict[str, Any]:
-    text = read(path)
-    if text is None:
+def _json(texts: Mapping[str, str], path: str, where: str) -> dict[str, Any]:
+    if path not in texts:
         return {}
-    _refuse_conflict(text, path, where)
+    _refuse_conflict(texts[path], path, where)
     try:
-        return _section(json.loads(text), path, where)
+        return _section(json.loads(texts[path]), path, where)
     except ValueError as error:
         raise InputError(f"{path}{where} is not JSON: {error}. `dvc repro` writes it anew.") from error
 
