@@ -21,8 +21,7 @@ from onscreen.tracking.curves import complete, curve_digest, read_curve
 from onscreen.tracking.duplicates import clear_half_passes, remove_orphans, settle
 from onscreen.tracking.inputs import inputs_of, origin_of
 from onscreen.tracking.machine import machine_facts
-from onscreen.tracking.registration import register
-from onscreen.tracking.run_file import write_run_file
+from onscreen.tracking.run_file import unregistered, write_run_file
 from onscreen.tracking.shown import shown, shown_path
 from onscreen.tracking.store import (
     COMMIT,
@@ -78,7 +77,10 @@ def track(workspace: Workspace) -> int:
         if here.digest not in book.known:
             require_up_to_date(workspace.root)
         new += book.enter(here)
-        register(client, experiment, here, workspace)
+        if unregistered(client, here, workspace.root):
+            from onscreen.tracking.registration import register  # imports torch and stages, which takes longer than all else here
+
+            register(client, experiment, here, workspace)
         write_run_file(client, experiment, here, workspace.root)
     return new
 

@@ -27,11 +27,18 @@ def write_run_file(client: MlflowClient, experiment: str, found: Pass, root: Pat
         content["tracking_uri"] = address
     children = runs_with(client, experiment, {PARENT: run_id})
     content["stages"] = {run.data.tags[STAGE]: run.info.run_id for run in children if STAGE in run.data.tags}
-    content["models"] = _models(client, found)
+    content["models"] = registered_models(client, found)
     write_json(root / RUN_FILE, content)
 
 
-def _models(client: MlflowClient, found: Pass) -> dict[str, dict[str, str]]:
+def unregistered(client: MlflowClient, found: Pass, root: Path) -> list[str]:
+    """Names of the checkout's models that have weights, and no registered version yet."""
+    known, paths = registered_models(client, found), set(found.md5s())
+    there = {name for path, name in MODELS.items() if path in paths and any((root / path).glob("*.safetensors"))}
+    return sorted(there - set(known))
+
+
+def registered_models(client: MlflowClient, found: Pass) -> dict[str, dict[str, str]]:
     """Registered name -> the version that holds the pass's model, and the run that it was registered in."""
     models, md5s = {}, found.md5s()
     for path, name in MODELS.items():

@@ -64,7 +64,7 @@ def connect(home: Path, patience_s: int = _PATIENCE_S, retries: int = 2) -> tupl
             client = MlflowClient(tracking_uri=named or f"sqlite:///{path}")
             experiment = client.get_experiment_by_name(EXPERIMENT)
             if experiment is None:
-                place = None if named else (home / "mlartifacts").as_uri()
+                place = _artifacts(named, home)
                 experiment = client.get_experiment(client.create_experiment(EXPERIMENT, artifact_location=place))
                 if not named:
                     with contextlib.closing(sqlite3.connect(path)) as db:
@@ -72,11 +72,21 @@ def connect(home: Path, patience_s: int = _PATIENCE_S, retries: int = 2) -> tupl
     return client, experiment.experiment_id
 
 
+def _artifacts(named: str | None, home: Path) -> str | None:
+    """Where runs keep files: a server knows it (None); else beside the database, never in the current folder."""
+    parts = urlsplit(named or "")
+    if parts.scheme == "sqlite":
+        return (Path(parts.path[1:]).absolute().parent / "mlartifacts").as_uri()
+    return None if parts.scheme.startswith("http") else (home / "mlartifacts").as_uri()
+
+
 def _knock(uri: str) -> None:
     """Raise OSError or sqlite3.Error where a database is not there: MLflow itself would try for hours."""
     parts = urlsplit(uri)
     if parts.scheme == "sqlite":
-        with contextlib.closing(sqlite3.connect(uri.removeprefix("sqlite:///"))) as db:
+        path = Path(parts.path[1:])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.closing(sqlite3.connect(path)) as db:
             db.execute("PRAGMA schema_version")
     elif parts.hostname and (port := parts.port or _PORTS.get(parts.scheme.split("+")[0])) and parts.scheme[:4] != "http":
         socket.create_connection((parts.hostname, port), timeout=_KNOCK_S).close()
