@@ -89,11 +89,13 @@ def experiment_passes(root: Path, known: Collection[str] = ()) -> Iterator[Pass]
         parts = ref.split("/")
         if len(parts) != 5 or parts[2] in _NOT_EXPERIMENTS or commit in known:
             continue
-        files = git.read_files(root, commit, *_STATE, METRICS)
-        if "dvc.lock" not in files:
-            log.warning("experiment %s holds no dvc.lock and is not recorded", parts[4])
+        try:
+            files = git.read_files(root, commit, *_STATE, METRICS)
+            found = _pass(parts[4], parts[2] + parts[3], files, f"experiment {parts[4]}", commit)
+        except (InputError, ToolError) as error:
+            log.warning("experiment %s is not recorded: %s", parts[4], error)
             continue
-        yield _pass(parts[4], parts[2] + parts[3], files, f"experiment {parts[4]}", commit)
+        yield found
 
 
 def _pass(name: str, baseline: str, files: dict[str, str], place: str, commit: str, dirty: bool = False) -> Pass:
