@@ -11,7 +11,6 @@ import contextlib
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import pytest
 from filelock import FileLock
 
@@ -103,16 +103,19 @@ class Program:
         until(lambda: process.poll() is not None or _answers(self.port), f"{self.command[0]} does not answer")
         assert process.poll() is None, self.log.read_text(errors="replace")[-2000:]
 
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """End the process and its children; what does not end within 10 s is killed."""
+    def stop(self) -> None:
+        """End the process and its descendants at once, sessions of their own included (sshd's); nothing is left behind."""
         process, self._process = self._process, None
         if process is None:
             return
-        for signal_ in (how, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal_)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(10)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            parent = psutil.Process(process.pid)
+            everyone = [parent, *parent.children(recursive=True)]
+            for one in everyone:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    one.kill()
+            psutil.wait_procs(everyone, timeout=10)
+        process.wait(10)
 
     def __enter__(self) -> Program:
         self.start()
@@ -222,7 +225,7 @@ class S3:
         keys = {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret}
         return {**keys, "AWS_DEFAULT_REGION": "us-east-1", "MLFLOW_S3_ENDPOINT_URL": self.endpoint}
 
-    def client(self):  # noqa: ANN201  (boto3's classes are made at run time)
+    def client(self):
         import boto3
 
         keys = {"aws_access_key_id": self.access_key, "aws_secret_access_key": self.secret}
@@ -261,6 +264,12 @@ use = egg:swift#{name}
 _PROXY = """account_autocreate = true
 [filter:catch_errors]
 use = egg:swift#catch_errors
+[filter:proxy-logging]
+use = egg:swift#proxy_logging
+[filter:copy]
+use = egg:swift#copy
+[filter:slo]
+use = egg:swift#slo
 [filter:cache]
 use = egg:swift#memcache
 memcache_servers = 127.0.0.1:{memcached}
@@ -284,7 +293,7 @@ def swift(base: Path) -> Iterator[S3]:
     environment = {"PYTHONPATH": str(root / "usr/lib/python3/dist-packages"), "LD_LIBRARY_PATH": str(libraries)}
     (folder / "swift.conf").write_text(f"[swift-hash]\nswift_hash_path_suffix = {secrets.token_hex(8)}\n")
     for name, port in zip(names, ports, strict=True):
-        filters = "catch_errors cache s3api tempauth " if name == "proxy" else ""
+        filters = "catch_errors proxy-logging cache s3api tempauth copy slo " if name == "proxy" else ""
         text = _SWIFT.format(folder=folder, port=port, user=user, filters=filters, name=name)
         text += _PROXY.format(memcached=memcached, secret=secret) if name == "proxy" else ""
         (folder / f"{name}.conf").write_text(text)
