@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +17,11 @@ from onscreen.matching.towers import TowerSpec, sized
 from onscreen.matching.train import Recipe, train
 from onscreen.stages.items import FaceInput, VoiceInput, voice_frames
 from onscreen.stages.train_face_voice import load_sides
+from onscreen.store import write_json
 from onscreen.tracking.comparison import DECIDES, shared
 from onscreen.tracking.promote import CHALLENGED, PROMOTION, promote
 from onscreen.tracking.registration import register
+from onscreen.tracking.registry import versions_of
 from onscreen.tracking.store import RECORDED, connect
 from onscreen.workspace import Workspace
 from stage_cases import checkout
@@ -27,46 +29,39 @@ from stage_cases import checkout
 PEOPLE = 14
 FACE, VOICE = FaceInput("embedding", "Dlib"), VoiceInput("embedding", "resemblyzer", 5.0)
 MEL = VoiceInput("mel", None, 2.0, n_mels=16)
-STRANGERS = planted(4, first=500)
 
 
-@dataclass(frozen=True)
-class Kind:
-    """How a version is made. epochs: on the very test people, so that many make a good model and one a bad one, whatever it says
-    that it was trained on."""
-
-    epochs: int
-    voice: VoiceInput = VOICE
-    says: PairSet = STRANGERS
+VERSIONS = ("bad", "knows four", "knows five", "good", "good again", "mel")  # 1, 2, ...
+EPOCHS = {"bad": 1, "good": 40, "mel": 2}
+"""On the very test people, so that many make a good model and one a bad one, whatever it says that it was trained on."""
 
 
-VERSIONS = ("bad", "good", "good again", "knows four", "knows five", "mel")  # 1, 2, ...
+def says(name: str, test: PairSet) -> PairSet:
+    """Whom a version says that it was trained on."""
+    known = {"knows four": test.people[:4], "knows five": test.people[:5]}
+    return (
+        of_people(test, set(known[name]).__contains__)
+        if name in known
+        else planted(4, first=600 if name == "good again" else 500)
+    )
 
 
-def kinds(test: PairSet) -> dict[str, Kind]:
-    four, five = (of_people(test, set(test.people[:count]).__contains__) for count in (4, 5))
-    return {
-        "bad": Kind(1),
-        "good": Kind(40),
-        "good again": Kind(40, says=planted(4, first=600)),
-        "knows four": Kind(1, says=four),
-        "knows five": Kind(1, says=five),
-        "mel": Kind(2, voice=MEL),
-    }
-
-
-def write_model(folder: Path, pairs: PairSet, kind: Kind) -> None:
+def write_model(folder: Path, pairs: PairSet, epochs: int, voice: VoiceInput) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    params = TrainFaceVoice(
-        embedding_dim=16, num_epochs=kind.epochs, learning_rate=0.003 if kind.epochs > 2 else 1e-6, augment=False
-    )
-    voice = sized(TowerSpec("mel", 16) if kind.voice is MEL else TowerSpec("embedding"), pairs.voices)
-    recipe = Recipe(params, sized(TowerSpec("embedding"), pairs.faces), voice, voice_frames(kind.voice))
-    trained = train(recipe, pairs, NOBODY, folder.parent / f"state-{folder.name}", lambda epoch, row: None)
-    inputs = {"face": asdict(FACE), "voice": asdict(kind.voice)}
-    write_trained(folder, recipe, trained, describe(params, inputs, kind.says, NOBODY))
-    (folder.parent / f"state-{folder.name}").unlink(missing_ok=True)
+    params = TrainFaceVoice(embedding_dim=16, num_epochs=epochs, learning_rate=0.003 if epochs > 2 else 1e-6, augment=False)
+    spec = sized(TowerSpec("mel", 16) if voice is MEL else TowerSpec("embedding"), pairs.voices)
+    recipe = Recipe(params, sized(TowerSpec("embedding"), pairs.faces), spec, voice_frames(voice))
+    trained = train(recipe, pairs, NOBODY, folder.parent / f"state-{epochs}", lambda epoch, row: None)
+    inputs = {"face": asdict(FACE), "voice": asdict(voice)}
+    write_trained(folder, recipe, trained, describe(params, inputs, NOBODY, NOBODY))
+
+
+def say(folder: Path, people: PairSet) -> None:
+    """Write into a model's folder whom it was trained on."""
+    config = json.loads((folder / "config.json").read_text())
+    about = describe(TrainFaceVoice(), config["inputs"], people, NOBODY)
+    write_json(folder / "config.json", config | {name: about[name] for name in ("data", "training_people_sha256")})
 
 
 def one_pass(md5: str) -> Pass:
@@ -82,19 +77,25 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     client, experiment = connect(workspace.home)
     test = load_sides(workspace, ("test",), FACE, VOICE)["test"].pairs
     heard = load_sides(workspace, ("test",), FACE, MEL)["test"].pairs
-    for name, kind in kinds(test).items():
-        write_model(workspace.models / "face_voice", heard if kind.voice is MEL else test, kind)
+    folder = workspace.models / "face_voice"
+    for name in VERSIONS:
+        if name in EPOCHS:  # the others have the weights of the one before them
+            write_model(folder, heard if name == "mel" else test, EPOCHS[name], MEL if name == "mel" else VOICE)
+        say(folder, says(name, test))
         client.create_run(experiment, tags={RECORDED: f"digest-{name}"})
         register(client, experiment, one_pass(name), workspace)
     return workspace
 
 
 @pytest.fixture
-def here(world: Workspace, tmp_path: Path) -> Workspace:
-    """The same, with a registry of its own, whose artifacts are those of `world`."""
-    for file in world.home.glob("mlflow.db*"):
-        shutil.copy(file, tmp_path / file.name)
-    return replace(world, home=tmp_path)
+def here(world: Workspace) -> Workspace:
+    """The same, with nothing left of other tests."""
+    client, _ = connect(world.home)
+    client.delete_registered_model_alias("face_voice", "champion")
+    for found in versions_of(client, "face_voice"):
+        for tag in {PROMOTION, CHALLENGED} & set(found.tags):
+            client.delete_model_version_tag("face_voice", found.version, tag)
+    return world
 
 
 def crown(workspace: Workspace, name: str) -> None:
@@ -124,11 +125,11 @@ def test_a_better_version_becomes_champion_and_both_say_why(here: Workspace) -> 
     assert champion(here) == "good"
     found = told(here, "good")
     assert found == told(here, "bad", CHALLENGED)
-    assert (found["verdict"], found["challenger"], found["champion"]) == ("promoted", "2", "1")
+    assert (found["verdict"], found["challenger"], found["champion"]) == ("promoted", number("good"), number("bad"))
     assert found["figures"][DECIDES]["low"] > 0
     assert (found["people"], found["people_left_out"], found["resamples"]) == (PEOPLE, 0, 300)
     client, experiment = connect(here.home)
-    (run,) = client.search_runs([experiment], "tags.`onscreen.kind` = 'promotion'")
+    run = client.search_runs([experiment], "tags.`onscreen.kind` = 'promotion'")[0]  # the newest first
     assert run.data.metrics[f"{DECIDES}.low"] == found["figures"][DECIDES]["low"]
     assert json.loads(run.data.tags[PROMOTION]) == found
 
@@ -182,7 +183,7 @@ def test_the_champion_itself_is_no_challenger(here: Workspace, capsys: pytest.Ca
     crown(here, "good")
     assert ask(here, "good")
     assert "is the champion already" in capsys.readouterr().out
-    assert PROMOTION not in connect(here.home)[0].get_model_version("face_voice", "2").tags
+    assert PROMOTION not in connect(here.home)[0].get_model_version("face_voice", number("good")).tags
 
 
 def test_a_champion_whose_files_are_gone_stays_until_a_person_decides(here: Workspace, tmp_path: Path) -> None:

@@ -110,13 +110,14 @@ class _Side:
 
 
 def _side(workspace: Workspace, client: MlflowClient, version: ModelVersion, place: Path) -> _Side:
+    failures: tuple[type[Exception], ...] = (OnscreenError, *store_errors())
     try:
         with store_of(client):
             folder = download_folder(version, place / str(version.version))
         config = read_config(folder)
         load_model(folder)
         test = LOADERS[version.name](workspace, config)["test"].pairs
-    except (OnscreenError, *store_errors()) as error:
+    except failures as error:
         raise _Unusable(_why(error, version, workspace, place)) from error
     return _Side(folder, test, frozenset([*config["training_people_sha256"], *config["validation_people_sha256"]]))
 
