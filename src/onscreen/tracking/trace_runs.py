@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from onscreen.errors import InputError
 from onscreen.store import read_json
+from onscreen.tracking.shown import without_login
+from onscreen.tracking.store import COMMIT, DIRTY, KIND, PARENT, RECORDED, STAGE, runs_with
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
 _MD5 = "md5."
-_PARENT = "mlflow.parentRunId"
+_ALSO = "onscreen.commit."
+_TRAINED_IN = "onscreen.trained_in"
 
 
 @dataclass(frozen=True)
 class RunFacts:
-    """One run. kind: pass, stage or training (one that was watched). md5s: path -> md5, of the whole pass where it belongs to one.
+    """One run. kind: pass, stage, training (watched, and in no pass) or promotion. stage: "" of a pass.
 
-    experiment: DVC's name of it, "workspace" for a checkout's pass. params: their hash. parent: the pass's run; "" of a pass.
+    experiment: DVC's name of it, "workspace" for a checkout's pass. commits: those that hold the state, or that it was changed from
+    where dirty. baseline: the commit that an experiment started from. params: their hash. parent: the pass's run; "" of a pass.
+    digest: of the pass; "" outside of one. md5s: path -> md5, of the whole pass where the run belongs to one. trained_in: the run
+    in which the curve was made first.
     """
 
     run_id: str
     kind: str
     stage: str
+    status: str
     experiment: str
-    commit: str
-    dirty: str
+    baseline: str
+    commits: tuple[str, ...]
+    dirty: bool
     params: str
     parent: str
-    status: str
+    digest: str
+    trained_in: str
     md5s: dict[str, str]
 
 
@@ -42,34 +51,38 @@ def run_facts(client: MlflowClient, run_id: str) -> RunFacts:
     from mlflow.exceptions import MlflowException
 
     try:
-        run = client.get_run(run_id)
+        facts = facts_of(client.get_run(run_id))
+        whole = facts_of(client.get_run(facts.parent)) if facts.parent else facts
     except MlflowException as error:
-        raise InputError(f"there is no run {run_id} in {client.tracking_uri}") from error
-    facts = facts_of(run)
-    if not facts.parent:
-        return facts
-    whole = facts_of(client.get_run(facts.parent))
-    return RunFacts(**{**vars(facts), "md5s": whole.md5s | facts.md5s})
+        raise InputError(
+            f"there is no run {run_id} in {without_login(client.tracking_uri)}; `onscreen show` says where runs are"
+        ) from error
+    return replace(facts, md5s=whole.md5s | facts.md5s, digest=whole.digest, commits=whole.commits or facts.commits)
 
 
 def facts_of(run: Run) -> RunFacts:
+    """The same of a run alone, without the pass that it belongs to."""
     tags = run.data.tags
+    commits = [tags.get(COMMIT, ""), *(name.removeprefix(_ALSO) for name in tags if name.startswith(_ALSO))]
     return RunFacts(
         run_id=run.info.run_id,
-        kind=tags.get("onscreen.kind", ""),
-        stage=tags.get("onscreen.stage", ""),
-        experiment=tags.get("DVC_EXP_NAME", ""),
-        commit=tags.get("DVC_EXP_BASELINE_REV", ""),
-        dirty=tags.get("git.dirty", ""),
-        params=tags.get("onscreen.params", ""),
-        parent=tags.get(_PARENT, ""),
+        kind=tags.get(KIND, ""),
+        stage=tags.get(STAGE, ""),
         status=run.info.status,
+        experiment=tags.get("DVC_EXP_NAME", ""),
+        baseline=tags.get("DVC_EXP_BASELINE_REV", ""),
+        commits=tuple(dict.fromkeys(commit for commit in commits if commit)),
+        dirty=tags.get(DIRTY) == "true",
+        params=tags.get("onscreen.params", ""),
+        parent=tags.get(PARENT, ""),
+        digest=tags.get(RECORDED, ""),
+        trained_in=tags.get(_TRAINED_IN, ""),
         md5s={name.removeprefix(_MD5): md5 for name, md5 in tags.items() if name.startswith(_MD5)},
     )
 
 
 def lock_of(client: MlflowClient, facts: RunFacts) -> dict[str, Any]:
-    """dvc.lock of the pass that a run belongs to. Raises InputError where none was recorded with it, or it cannot be read."""
+    """dvc.lock of the pass that a run belongs to, paths outside of the checkout hidden (tracking.shown). Raises InputError where none was recorded with it, or it cannot be read."""
     from mlflow.exceptions import MlflowException
 
     holder = facts.parent or facts.run_id
@@ -86,19 +99,7 @@ def lock_of(client: MlflowClient, facts: RunFacts) -> dict[str, Any]:
     return found
 
 
-def pass_runs(client: MlflowClient, experiment: str) -> list[RunFacts]:
-    """All passes, the oldest first."""
-    found: list[Run] = []
-    token = None
-    while True:
-        page = client.search_runs(
-            [experiment],
-            "tags.`onscreen.kind` = 'pass'",
-            max_results=500,
-            order_by=["attributes.start_time ASC"],
-            page_token=token,
-        )
-        found += page
-        token = page.token
-        if not token:
-            return [facts_of(run) for run in found]
+def passes(client: MlflowClient, experiment: str) -> list[RunFacts]:
+    """All passes that are recorded whole, the oldest first."""
+    found = [facts_of(run) for run in runs_with(client, experiment, {KIND: "pass"})]
+    return [facts for facts in found if facts.digest]

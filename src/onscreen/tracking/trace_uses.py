@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
+from onscreen.console import log
 from onscreen.matching.folder import digest_of_person
 from onscreen.naming import file_stem
 from onscreen.records import Clip, Identity, Pair, Reject, SplitRow
 from onscreen.store import read_json, read_table
+from onscreen.tracking.registry import MODEL
+from onscreen.tracking.store import store_of
 from onscreen.tracking.trace_states import State
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
 NEEDS = {
     "face_voice": ("models/face_voice", "data/splits"),
@@ -62,6 +71,24 @@ def uses_of(state: State, model: str) -> Uses:
     ]
     counts = {side: sum(pair.split == side for pair in pairs) for side in SIDES}
     return Uses(tuple(_parts(_Names(state, is_named, model), pairs)), counts, _agrees(config, pairs))
+
+
+def config_of(client: MlflowClient, version: ModelVersion) -> dict[str, Any] | None:
+    """config.json of a registered version, from the store of models; None where it does not hold it."""
+    import mlflow
+    from mlflow.exceptions import MlflowException
+    from mlflow.models import Model
+
+    uri = f"models:/{version.name}/{version.version}"
+    with TemporaryDirectory() as folder, store_of(client):
+        try:
+            path = Model.load(uri).flavors["python_function"]["artifacts"][MODEL]["path"]
+            file = mlflow.artifacts.download_artifacts(artifact_uri=f"{uri}/{path}/config.json", dst_path=folder)
+        except (MlflowException, OSError, KeyError) as error:
+            log.warning("%s version %s: its config.json cannot be read: %s", version.name, version.version, error)
+            return None
+        config: dict[str, Any] = read_json(Path(file))
+    return config
 
 
 def _own(state: State) -> list[Pair]:
