@@ -26,6 +26,7 @@ from onscreen.matching.metrics import Scoring
 from onscreen.stages.evaluate import LOADERS, without
 from onscreen.tracking.comparison import DECIDES, FIGURES, Compared, Comparison, compare, shared
 from onscreen.tracking.registry import CHAMPION, MODELS, download_folder, store_errors, version_of
+from onscreen.tracking.shown import without_login
 from onscreen.tracking.store import connect, log_batch, store_of
 from onscreen.workspace import Workspace
 
@@ -78,7 +79,9 @@ def _mlflow_errors() -> Iterator[None]:
     try:
         yield
     except store_errors() as error:
-        raise ToolError(f"the comparison could not be kept, so the alias was not moved: {str(error)[:300]}") from error
+        raise ToolError(
+            f"the comparison could not be kept, so the alias was not moved: {without_login(str(error))[:300]}"
+        ) from error
 
 
 def _champion(client: MlflowClient, model: str) -> ModelVersion | None:
@@ -124,7 +127,7 @@ def _side(workspace: Workspace, client: MlflowClient, version: ModelVersion, pla
 
 def _why(error: Exception, version: ModelVersion, workspace: Workspace, place: Path) -> str:
     """In words that name no path of this machine: they are kept in tags."""
-    told = str(error).replace(f"{place}/", "").replace(f"{workspace.root}/", "").replace(f"{workspace.home}/", "")
+    told = without_login(str(error)).replace(f"{place}/", "").replace(f"{workspace.root}/", "").replace(f"{workspace.home}/", "")
     return f"{version.name}/{version.version} cannot be scored here: {told[:_MOST_REASON]}"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onscreen.errors import InputError
+from onscreen.tracking.store import failures
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -21,17 +22,13 @@ MODEL, CARD = "model", "model_card"  # artifacts of a version
 
 
 def store_errors() -> tuple[type[Exception], ...]:
-    """What a store of versions and artifacts raises: MLflow's own, the disk's, and those of S3 where that is in use."""
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    errors = MlflowException, SQLAlchemyError, OSError
+    """What a store of versions and artifacts raises: what a tracking store does, and S3 where that is in use."""
     if "boto3" not in sys.modules:
-        return errors
+        return failures()
     from boto3.exceptions import Boto3Error  # type: ignore[import-untyped]  # it has no stubs
     from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # likewise
 
-    return *errors, Boto3Error, BotoCoreError, ClientError
+    return *failures(), Boto3Error, BotoCoreError, ClientError
 
 
 def version_of(client: MlflowClient, name: str) -> ModelVersion:
