@@ -330,7 +330,18 @@ def main() -> None:
     settle(sys.platform, os.environ)
     set_up_logging()
     try:
-        app()
+        _run_app()
     except OnscreenError as error:
         console.print(f"error: {error}", style="bold red", markup=False, highlight=False)
         sys.exit(error.exit_code)
+
+
+def _run_app() -> None:
+    """Run the command; a full disk, whoever met it, is a DiskFull."""
+    try:
+        app()
+    except Exception as error:
+        from onscreen.store import require_room
+
+        require_room(error)
+        raise

@@ -17,6 +17,7 @@ from typing import Any
 from onscreen.cache import Item, ItemCache
 from onscreen.console import log, progress
 from onscreen.errors import Rejected
+from onscreen.store import require_room
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 _WORTH_ANOTHER_TRY = ("failed", "crashed")  # a full memory passes; what took too long takes too long again
@@ -44,7 +45,7 @@ class Engine:
         """Yield what function(job.argument) measures, in the order of jobs; from the cache where it is there.
 
         function: a module-level function; raises Rejected for an item that cannot be measured, and that verdict is cached.
-        Any other exception, a crash or a timeout becomes Rejected("failed" | "crashed" | "timed_out"). The first two are tried
+        Any other exception, a crash or a timeout becomes Rejected("failed" | "crashed" | "timed_out"); a full disk raises DiskFull. The first two are tried
         once more after all others, one at a time, because it may have been memory that several workers filled. What is lost
         then is not cached, and a warning says how to try again.
         """
@@ -118,6 +119,7 @@ class Engine:
         except ProcessExpired as error:
             return Rejected("crashed", f"the process measuring it died ({error})", {"exit_code": float(error.exitcode or 0)})
         except Exception as error:  # whatever a codec or a model raises about one item must not end the others
+            require_room(error)  # but a full disk would lose them one by one
             return Rejected("failed", f"{type(error).__name__}: {error}"[:500])
 
 

@@ -8,6 +8,7 @@ OnscreenError
 ├── MixedModelsError    a table holds embeddings of two models                                   (exit 1)
 ├── CorruptTable        a table on disk does not have the columns its record asks for            (exit 1)
 ├── ToolError           a program that was called (pip, git, dvc) failed                         (exit 1)
+├── DiskFull            a disk or a quota has no room left; nothing half-written stays           (exit 1)
 └── Rejected            one item cannot be measured; becomes a row of rejects.parquet, never an exit
 """
 
@@ -54,6 +55,10 @@ class CorruptTable(OnscreenError):
 
 class ToolError(OnscreenError):
     """A program that onscreen called failed."""
+
+
+class DiskFull(OnscreenError):
+    """A disk, or a quota, has no room left."""
 
 
 class Rejected(OnscreenError):

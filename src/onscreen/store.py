@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import errno
 import io
 import itertools
 import json
@@ -21,10 +22,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from onscreen.errors import CorruptTable, InputError
+from onscreen.errors import CorruptTable, DiskFull, InputError
 
 Row = TypeVar("Row")
 
+_NO_ROOM = ("No space left on device", "database or disk is full", "Disk quota exceeded")
 _GROUP_ROWS = 1 << 16  # rows of a table that are held and written together; 130 MB of embeddings of 512 values
 
 _ARROW: dict[Any, pa.DataType] = {
@@ -189,6 +191,16 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def require_room(error: Exception) -> None:
+    """Raise DiskFull, from the error, where what it says is that no room is left. Libraries say it by number, or only in words."""
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(text in str(error) for text in _NO_ROOM):
+        place = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
+        raise DiskFull(
+            f"the disk is full{place}: nothing half-written is left. Free some room (`df -h` shows where there is none; docs/storage.md "
+            "says what may be deleted), then run the same command again: it goes on where it stopped."
+        ) from error
 
 
 def _umask() -> int:

@@ -136,7 +136,7 @@ def project(finished, remote, tmp_path_factory):
     for name, value in local.items():
         call(root, *DVC, "remote", "modify", "--local", "store", name, value)
     call(root, "git", "commit", "-qam", "A remote")
-    call(root, *DVC, "push", "--all-commits")
+    call(root, *DVC, "push", "--all-commits", "--remote", "store")
     return root
 
 
@@ -231,7 +231,7 @@ def test_a_push_whose_server_goes_away_fails_and_the_next_one_completes_it(proje
         remote.program.start()
         remote.program.wait()
     call(clone, *DVC, "push", "big")
-    assert arrived(remote) == BIG
+    assert arrived(remote) >= BIG  # an upload that was cut off may lie beside them, under a name that nobody asks for
     wanted = files(clone / "big")
     shutil.rmtree(clone / "big")
     shutil.rmtree(clone / ".dvc/cache")
