@@ -15,8 +15,9 @@ from PIL import Image
 from diff_cases import branch, call, drawn, evaluation, project, write_params
 from onscreen.errors import InputError
 from onscreen.lineage import workspace_pass
+from onscreen.matching import metrics
 from onscreen.versions import shown
-from onscreen.versions.compare import compare
+from onscreen.versions.compare import CHIEF, compare
 from onscreen.versions.diff import Difference, difference, print_diff
 from onscreen.versions.gates import read_gates
 from onscreen.versions.links import mlflow_links
@@ -100,6 +101,14 @@ def test_without_the_other_commits_plots_the_command_that_brings_them_is_named(c
     text = (tmp_path / "out" / "diff.md").read_text()
     assert "`dvc fetch reports/plots/evaluate` brings them" in text
     assert not (tmp_path / "out" / "roc.png").exists()
+
+
+def test_a_wrong_commit_is_an_error_of_one_line_and_exit_code_2(clone):
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")}
+    command = [sys.executable, "-m", "onscreen", "diff", "nowhere"]
+    done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: nowhere: no such commit")
 
 
 def test_a_worse_model_fails_and_one_that_differs_by_luck_does_not(clone):
@@ -248,12 +257,14 @@ def test_conflict_markers_and_broken_files_are_named(clone):
 def test_links_go_to_the_server_without_its_password_and_only_for_this_pass(clone):
     digest = workspace_pass(clone).digest
     run = {"pass": digest, "run_id": "abc1", "experiment_id": "1", "stages": {"evaluate": "def2"}}
+    run["models"] = {"face_voice": {"version": "3", "run_id": "abc1"}, "../x": {"version": "1"}, "hq": None}
     server = {**run, "tracking_uri": "https://anna:secret@mlflow.example.com:5000/team/"}
     assert mlflow_links(clone, server) == (
         "- pass: [abc1](<https://mlflow.example.com:5000/team/#/experiments/1/runs/abc1>)",
         "- evaluate: [def2](<https://mlflow.example.com:5000/team/#/experiments/1/runs/def2>)",
+        "- model face_voice: [version 3](<https://mlflow.example.com:5000/team/#/models/face_voice/versions/3>)",
     )
-    assert mlflow_links(clone, run) == ("- pass: run `abc1`", "- evaluate: run `def2`")
+    assert mlflow_links(clone, run) == ("- pass: run `abc1`", "- evaluate: run `def2`", "- model face_voice: version 3")
     assert "another pass" in mlflow_links(clone, {**run, "pass": "0"})[0]
     assert "onscreen track" in mlflow_links(clone, {})[0]
 
@@ -276,3 +287,7 @@ def test_directions_are_known_by_what_a_figure_is():
         "higher", "higher", "lower", None,
     ]  # fmt: skip
     assert direction_of("evaluate.face_voice.permuted_labels.auc") is None
+
+
+def test_the_chief_figures_are_those_that_are_resampled():
+    assert tuple(f"evaluate.{model}.{name}" for model in ("face_voice", "hq") for name in metrics.CHIEF) == CHIEF

@@ -114,7 +114,7 @@ def _compared(gate: Gate, change: Change, loss: float) -> Verdict:
 
 def _lost(gate: Gate, change: Change, loss: float) -> Verdict:
     if gate.relative is None:
-        return Verdict(PASS, "worse; no loss is too large for this gate")
+        return Verdict(PASS, "worse; the gate sets no limit to a loss")
     share = loss / abs(change.old) if change.old else float("inf")
     lost = f"{share:.1%}" if change.old else "all, from 0,"
     if share > gate.relative:

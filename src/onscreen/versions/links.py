@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from onscreen.lineage import workspace_pass
+from onscreen.tracking.shown import public_address
 
 _ID = re.compile(r"\w{1,64}")
 
@@ -21,12 +22,22 @@ def mlflow_links(root: Path, run: dict[str, Any]) -> tuple[str, ...]:
     stages = run.get("stages")
     named = {"pass": run.get("run_id"), **(stages if isinstance(stages, dict) else {})}
     server = _server(run.get("tracking_uri"))
-    return tuple(
-        _line(name, value, server, run.get("experiment_id")) for name, value in named.items() if _is_id(value) and _is_id(name)
-    )
+    runs = [
+        _run(name, value, server, run.get("experiment_id")) for name, value in named.items() if _is_id(name) and _is_id(value)
+    ]
+    models = run.get("models")
+    return (*runs, *_models(models if isinstance(models, dict) else {}, server))
 
 
-def _line(name: str, run_id: str, server: str | None, experiment: Any) -> str:
+def _models(models: dict[str, Any], server: str | None) -> Iterator[str]:
+    for name, known in models.items():
+        version = known.get("version") if isinstance(known, dict) else None
+        if _is_id(name) and _is_id(version):
+            text = f"version {version}"
+            yield f"- model {name}: " + (f"[{text}](<{server}/#/models/{name}/versions/{version}>)" if server else text)
+
+
+def _run(name: str, run_id: str, server: str | None, experiment: Any) -> str:
     if server and _is_id(experiment):
         return f"- {name}: [{run_id}](<{server}/#/experiments/{experiment}/runs/{run_id}>)"
     return f"- {name}: run `{run_id}`"
@@ -37,11 +48,9 @@ def _is_id(value: Any) -> bool:
 
 
 def _server(address: Any) -> str | None:
-    """The address without user, password and query; None where it is not of http."""
-    if not isinstance(address, str):
+    """The server's address as a link may hold it; None where it is not of http. A file that git holds may have been edited."""
+    try:
+        found = public_address(address) if isinstance(address, str) else None
+    except ValueError:
         return None
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        return None
-    port = f":{parts.port}" if parts.port else ""
-    return urlunsplit((parts.scheme, parts.hostname + port, parts.path.rstrip("/"), "", "")).replace(">", "")
+    return None if found is None else re.sub(r"[<>\s]", "", found)

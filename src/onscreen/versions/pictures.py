@@ -16,6 +16,12 @@ from onscreen.versions.sides import Side
 _EVALUATE, _DEDUPE = "reports/plots/evaluate", "reports/plots/dedupe"
 _BEFORE, _NOW = "#9a6700", "#0550ae"  # brown and blue, told apart also by those who see few colours
 _COLOUR = {"field": "side", "type": "nominal", "scale": {"domain": ["before", "now"], "range": [_BEFORE, _NOW]}, "title": None}
+_WIDTH = {
+    "field": "side",
+    "type": "nominal",
+    "scale": {"domain": ["before", "now"], "range": [4, 1.8]},
+    "legend": None,
+}  # so that both are seen where they are the same
 _NAMES = {
     "verification.auc": "AUC",
     "verification.eer": "EER (lower is better)",
@@ -173,29 +179,29 @@ def _roc(sides: tuple[PlotFiles, PlotFiles], models: list[str]) -> Spec | str:
     if not drawn:
         return ""
     x, y = ({"field": field, "type": "quantitative", "scale": {"domain": [0, 1]}} for field in columns)
-    line = {"type": "line", "strokeWidth": 2}
     encoding = {
         "x": {**x, "title": "wrong combinations taken for one person"},
         "y": {**y, "title": "right combinations found"},
         "color": {**_COLOUR, "legend": {"orient": "top"}},
+        "strokeWidth": _WIDTH,
         "order": {"field": columns[0], "type": "quantitative"},
     }
     return {
         "data": {"values": drawn},
         "facet": {"column": {"field": "model", "title": "ROC"}},
-        "spec": {"width": 260, "height": 260, "mark": line, "encoding": encoding},
+        "spec": {"width": 260, "height": 260, "mark": "line", "encoding": encoding},
     }
 
 
 def _distances(sides: tuple[PlotFiles, PlotFiles], made: bool) -> Spec | str:
     if not made:
         return ""
-    kinds = {"same_person": "one person", "different_people": "two people"}
+    kinds = {"same_person": "two faces of one person", "different_people": "faces of two people"}
     found = [side.rows(_DEDUPE, "distances.csv", ("cosine_distance", *kinds)) for side in sides]
     if (why := _lacking(found, "The distances between faces", _DEDUPE)) is not None:
         return why
     drawn = [
-        {"distance": row["cosine_distance"], "share": share, "faces of": text, "side": name}
+        {"distance": row["cosine_distance"], "share": share, "faces": text, "side": name}
         for name, rows in _named(found)
         for kind, text in kinds.items()
         for row, share in zip(rows, _shares([row[kind] for row in rows]), strict=True)
@@ -206,10 +212,15 @@ def _distances(sides: tuple[PlotFiles, PlotFiles], made: bool) -> Spec | str:
         "x": {"field": "distance", "type": "quantitative", "title": "cosine distance of two faces"},
         "y": {"field": "share", "type": "quantitative", "title": "share of pairs"},
         "color": {**_COLOUR, "legend": {"orient": "top"}},
-        "strokeDash": {"field": "faces of", "type": "nominal", "legend": {"orient": "top"}},
+        "strokeWidth": _WIDTH,
     }
-    mark = {"type": "line", "interpolate": "step-after", "strokeWidth": 2}
-    return {"data": {"values": drawn}, "width": 560, "height": 260, "mark": mark, "encoding": encoding}
+    mark = {"type": "line", "interpolate": "step-after"}
+    return {
+        "data": {"values": drawn},
+        "facet": {"row": {"field": "faces", "title": None, "header": {"labelOrient": "top", "labelFontSize": 12}}},
+        "resolve": {"scale": {"y": "independent"}},
+        "spec": {"width": 560, "height": 160, "mark": mark, "encoding": encoding},
+    }
 
 
 def _shares(counts: list[float]) -> list[float]:

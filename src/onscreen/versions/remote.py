@@ -31,7 +31,9 @@ def missing(root: Path) -> dict[str, Any]:
 
 
 def _held(repo: Repo) -> list[Any]:
-    return [out for out in repo.index.outs if out.use_cache and out.can_push and out.hash_info and out.hash_info.name == "md5"]
+    """Outputs whose objects belong on the remote: not those that another repository has, or that are marked push: false."""
+    outs = [out for out in repo.index.outs if out.use_cache and out.can_push and not out.stage.is_repo_import]
+    return [out for out in outs if out.hash_info and out.hash_info.name == "md5"]
 
 
 def _missing(repo: Repo, remote: Any, here: Any) -> dict[str, tuple[int, int]]:
