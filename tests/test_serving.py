@@ -30,8 +30,9 @@ import soundfile
 from hf_cases import small_face, small_voice
 from matching_cases import NOBODY, planted
 from onscreen import hf
+from onscreen.cache import Item, ItemCache
 from onscreen.config import Params, TrainFaceVoice, TrainHq
-from onscreen.engine import InProcess
+from onscreen.engine import InProcess, Job
 from onscreen.errors import ConfigError, MixedModelsError, WeightsError
 from onscreen.guide import requests as limits
 from onscreen.guide.answers import Answer, Answerer
@@ -194,9 +195,11 @@ def bad(media: SimpleNamespace) -> dict[str, tuple[Any, Any, str]]:
     time_s = np.arange(3 * RATE) / RATE
     return {
         "no face": (encoded(picture(np.full((300, 300, 3), 90, np.uint8))), voice, "image: no_face_found"),
-        "no picture": (encoded(b"hello"), voice, "image: unreadable_image"),
-        "half a picture": (encoded(media.face.read_bytes()[:60]), voice, "image: unreadable_image"),
-        "a program that draws": (encoded(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), voice, "image: unreadable_image"),
+        "no picture": (encoded(b"hello"), voice, "image: not_an_image"),
+        "half a header": (encoded(media.face.read_bytes()[:60]), voice, "image: "),
+        "a tenth of a picture": (encoded(media.face.read_bytes()[:900]), voice, "image: "),
+        "a program that draws": (encoded(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), voice, "image: not_an_image"),
+        "telephone's": (encoded(b"\0\0\0\x18ftypheic" + bytes(40)), voice, "image: unsupported: HEIC"),
         "large file": ("A" * (limits.IMAGE_BYTES * 2), voice, "image: too_large"),
         "bomb": (encoded(picture(np.zeros((8000, 8000), np.uint8))), voice, "image: too_many_pixels"),
         "null": (None, voice, "image: missing"),
@@ -254,6 +257,18 @@ def test_a_request_leaves_nothing_on_disk_and_repeats_cost_nothing(
     answers = serving.answer([row] * limits.ROWS)
     assert len(set(answers)) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_raises_while_it_is_measured_loses_its_own_row(tmp_path: Path) -> None:
+    def measure(number: int) -> Item:
+        if number == 1:
+            raise MemoryError("a codec's")
+        return Item({"number": number})
+
+    here = InProcess(ItemCache(tmp_path), 1, 0.0)
+    found = list(here.measure("numbers", measure, [Job(f"{number:064}", number) for number in range(3)]))
+    assert [one.meta["number"] for one in (found[0], found[2])] == [0, 2]
+    assert (found[1].code, found[1].detail) == ("failed", "MemoryError: a codec's")
 
 
 def test_threads_wait_for_each_other(serving: Answerer, media: SimpleNamespace) -> None:

@@ -14,24 +14,25 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
-import warnings
 from typing import Any
 
 from onscreen.errors import Rejected
+from onscreen.media.images import size_of
 
 IMAGE_BYTES = 10 * 2**20
 IMAGE_PIXELS = 50_000_000
 AUDIO_S = 60.0
 AUDIO_BYTES = 20 * 2**20
 ROWS = 32
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "JPEG2000", "AVIF")  # that OpenCV decodes too
 
 
 def picture_of(cell: Any) -> bytes:
-    """A cell's picture. Raises Rejected as decoded does, "unreadable_image" (no picture by its header), "too_many_pixels"."""
+    """A cell's picture. Raises Rejected as decoded and media.images.size_of do ("not_an_image", "too_many_pixels", ...)."""
     data = decoded(cell, IMAGE_BYTES)
-    _check_picture(data)
+    width, height = size_of(data)
+    if width * height > IMAGE_PIXELS:
+        numbers = {"pixels": float(width * height), "max_pixels": float(IMAGE_PIXELS)}
+        raise Rejected("too_many_pixels", f"{width} x {height} pixels, of at most {IMAGE_PIXELS}", numbers)
     return data
 
 
@@ -58,29 +59,6 @@ def decoded(cell: Any, most_bytes: int) -> bytes:
     if len(data) > most_bytes:
         raise _too_large(len(data), most_bytes)
     return data
-
-
-def _check_picture(data: bytes) -> None:
-    from PIL import Image, UnidentifiedImageError
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata, and its own, higher limit
-        try:
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-                pixels = image.width * image.height
-        except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-            raise _no_picture(error) from error
-    if pixels > IMAGE_PIXELS:
-        numbers = {"pixels": float(pixels), "max_pixels": float(IMAGE_PIXELS)}
-        raise Rejected("too_many_pixels", f"{pixels} pixels, of at most {IMAGE_PIXELS}", numbers)
-
-
-def _no_picture(error: Exception) -> Rejected:
-    from PIL import Image
-
-    if isinstance(error, Image.DecompressionBombError):
-        return Rejected("too_many_pixels", f"more than {IMAGE_PIXELS} pixels", {"max_pixels": float(IMAGE_PIXELS)})
-    return Rejected("unreadable_image", "it is no picture of a known format: JPEG, PNG, WebP, BMP, GIF, TIFF, JPEG 2000, AVIF")
 
 
 def _too_large(size: int, most: int) -> Rejected:

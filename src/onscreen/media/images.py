@@ -8,9 +8,12 @@ nobody said.
 
 from __future__ import annotations
 
+import io
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,15 +58,30 @@ def read_image(path: Path) -> np.ndarray:
     head = _head(path)
     if not head:
         raise Rejected("empty_file", "it holds no bytes", {"bytes": 0.0})
+    with _opened(path, head) as image:
+        _refuse_animation(image)
+        return _pixels(image)
+
+
+def size_of(data: bytes) -> tuple[int, int]:
+    """Width and height in pixels that a photo's header tells; nothing is decoded. Raises Rejected as read_image does."""
+    if not data:
+        raise Rejected("empty_file", "it holds no bytes", {"bytes": 0.0})
+    with _opened(io.BytesIO(data), data[:_HEADER_BYTES]) as image:
+        return image.width, image.height
+
+
+@contextmanager
+def _opened(source: Path | io.BytesIO, head: bytes) -> Iterator[Image]:
+    """The photo as Pillow opens it. Whatever it raises then or while it is read is a Rejected. head: its first bytes."""
     from PIL import Image, UnidentifiedImageError
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            with Image.open(path, formats=_FORMATS) as image:
-                _refuse_animation(image)
-                return _pixels(image)
+            with Image.open(source, formats=_FORMATS) as image:
+                yield image
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             limit = float(Image.MAX_IMAGE_PIXELS or 0)
             raise Rejected("too_many_pixels", str(error), {"max_pixels": limit}) from error
