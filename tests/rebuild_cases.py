@@ -12,7 +12,7 @@ import pytest
 STAGE = """  {name}:
     cmd: python stage.py {name}
     deps: [{deps}, stage.py]
-    params: [{param}]
+    params: [loaded, shift]
     outs: [{out}]
 """
 CODE = """import os, pathlib, sys, time
@@ -37,9 +37,9 @@ if name == "after":
 """
 
 
-def stages(param: str = "loaded") -> str:
+def stages() -> str:
     rows = [("even", "data/raw", "even"), ("dice", "even", "dice"), ("hq", "even", "models/hq"), ("after", "dice", "after.txt")]
-    return "stages:\n" + "".join(STAGE.format(name=name, deps=deps, out=out, param=param) for name, deps, out in rows)
+    return "stages:\n" + "".join(STAGE.format(name=name, deps=deps, out=out) for name, deps, out in rows)
 
 
 def call(root: Path, *command: object) -> str:
@@ -62,7 +62,7 @@ def made(root: Path, *, loaded: bool) -> Path:
     (root / "data" / "raw" / "one.txt").write_text("one\n")
     (root / "dvc.yaml").write_text(stages())
     (root / "stage.py").write_text(CODE)
-    (root / "params.yaml").write_text(f"loaded: {str(loaded).lower()}\n")
+    (root / "params.yaml").write_text(f"loaded: {str(loaded).lower()}\nshift: 0\n")
     (root / ".gitignore").write_text("/mlflow.db*\n/mlartifacts\n/.cache\n/even\n/dice\n/models\n/after.txt\n")
     call(root, "git", "init", "-q", "-b", "main")
     call(root, "git", "config", "user.email", "nobody@example.com")

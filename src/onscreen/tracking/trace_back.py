@@ -22,7 +22,7 @@ def lines_of_model(store: Known, version: ModelVersion) -> Iterator[str]:
     """Of a registered version: its run, commit and tables, and what it was trained on."""
     facts = store.facts(version)
     state = store.states.of(facts.md5s)
-    yield _title(version)
+    yield store.title(version)
     yield from _origin(facts)
     md5 = facts.md5s.get(FOLDERS[version.name], "")
     also = [found for found in store.passes if found.md5s.get(FOLDERS[version.name]) == md5 and found.run_id != facts.run_id]
@@ -46,12 +46,8 @@ def lines_of_run(store: Known, facts: RunFacts) -> Iterator[str]:
     for model, folder in FOLDERS.items():
         if facts.stage in ("", f"train_{model}", "evaluate") and folder in facts.md5s:
             version = store.version(model, facts.md5s[folder])
-            yield f"\n{_title(version) if version else f'{model}, not registered'}"
+            yield f"\n{store.title(version) if version else f'{model}, not registered'}"
             yield from _trained(store, state, model, facts)
-
-
-def _title(version: ModelVersion) -> str:
-    return f"{version.name} version {version.version}" + "".join(f" @{alias}" for alias in version.aliases)
 
 
 def _origin(facts: RunFacts) -> Iterator[str]:

@@ -72,8 +72,7 @@ def _versions(store: Known, subject: Subject, people: Iterable[str]) -> Iterator
         uses = store.uses(store.states.of(facts.md5s), version.name)
         about = _seen(uses, subject) if uses else _by_people(store, version, people)
         if about:
-            title = f"{version.name} version {version.version}" + "".join(f" @{alias}" for alias in version.aliases)
-            yield f"{title}  {about}  run {facts.run_id}"
+            yield f"{store.title(version)}  {about}  run {facts.run_id}"
 
 
 def _not_registered(store: Known, subject: Subject) -> Iterator[str]:
@@ -87,21 +86,22 @@ def _not_registered(store: Known, subject: Subject) -> Iterator[str]:
 
 
 def _seen(uses: Uses, subject: Subject) -> str:
-    sides = {part.side: _gave(part, subject) for part in uses.parts if _gave(part, subject)}
-    return "; ".join(f"{side}: {_SEEN[side]} ({sides[side]})" for side in SIDES if side in sides)
+    """On which sides a model saw the subject, and what of it: its faces, its voice or both."""
+    told = []
+    for side in SIDES:
+        parts = [part for part in uses.of(side) if _is_of(part, subject)]
+        gave = [*["face"][: any(part.faces for part in parts)], *["voice"][: any(part.voice for part in parts)]]
+        if parts:
+            told.append(f"{side}: {_SEEN[side]} ({'+'.join(gave) if subject.kind != 'face' else 'face'})")
+    return "; ".join(told)
 
 
-def _gave(part: Part, subject: Subject) -> str:
-    """What of a clip that a model saw belongs to the subject: its face, its voice, both or nothing."""
-    faces = {face.face_id for face in subject.faces}
-    own = bool(faces & set(part.faces))
-    if subject.kind == "face":
-        return "face" if own else ""
+def _is_of(part: Part, subject: Subject) -> bool:
+    """Whether what a clip gave to a model belongs to the subject. A face is no other face of its clip, nor its voice."""
+    is_face = any(face.face_id in part.faces for face in subject.faces)
     if subject.kind == "person":
-        own = own or part.identity_id == subject.name
-        return "+".join([*["face"][: bool(part.faces)], *["voice"][: part.voice]]) if own else ""
-    is_clip = part.clip_id in {clip.clip_id for clip in subject.clips}
-    return "+".join([*["face"][: bool(part.faces)], *["voice"][: part.voice]]) if is_clip else ""
+        return is_face or part.identity_id == subject.name
+    return is_face or (subject.kind == "clip" and part.clip_id in {clip.clip_id for clip in subject.clips})
 
 
 def _by_people(store: Known, version: ModelVersion, people: Iterable[str]) -> str:

@@ -37,6 +37,22 @@ class Known:
         return [version for model in FOLDERS for version in versions_of(self.client, model)]
 
     @cached_property
+    def aliases(self) -> dict[tuple[str, str], list[str]]:
+        """(model, version) -> its aliases; a list of versions does not tell them."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for model in sorted({version.name for version in self.versions}):
+            for alias, number in sorted(self.client.get_registered_model(model).aliases.items()):
+                found.setdefault((model, str(number)), []).append(alias)
+        return found
+
+    def title(self, version: ModelVersion) -> str:
+        """Name, number and aliases of a version."""
+        number = str(version.version)
+        return f"{version.name} version {number}" + "".join(
+            f" @{alias}" for alias in self.aliases.get((version.name, number), [])
+        )
+
+    @cached_property
     def passes(self) -> list[RunFacts]:
         """All recorded passes, the oldest first."""
         return passes(self.client, self.experiment)

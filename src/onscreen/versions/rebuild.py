@@ -51,7 +51,7 @@ def rebuilt(root: Path, commit: str, lock: dict[str, Any], folder: Path, params:
     if params is not None:
         (scratch.project / "params.yaml").write_text(params, encoding="utf-8")
     bring_in(root, scratch, _sources(lock))
-    _require_same_inputs(scratch, lock)
+    _require_same_inputs(scratch, _made(lock) | ({"params.yaml"} if params is not None else set()))
     if status := scratch.dvc("repro", "--force", "--no-run-cache"):
         raise ToolError(f"`dvc repro` of commit {commit[:12]} failed with status {status}; what it said stands above")
     now = YAML(typ="safe", pure=True).load(scratch.project / "dvc.lock")
@@ -69,10 +69,12 @@ def _sources(lock: Mapping[str, Any]) -> list[str]:
     return sorted(read - made)
 
 
-def _require_same_inputs(scratch: Scratch, lock: Mapping[str, Any]) -> None:
-    """Raise ToolError when code, parameters, commands or raw data are others than those that made the pass."""
-    made = _made(lock)
-    changed = {stage: list(_changes(told, made)) for stage, told in scratch.status().items()}
+def _require_same_inputs(scratch: Scratch, known: set[str]) -> None:
+    """Raise ToolError when code, parameters, commands or raw data are others than those that made the pass.
+
+    known: files that may be missing or other bytes. Single parameters are compared all the same.
+    """
+    changed = {stage: list(_changes(told, known)) for stage, told in scratch.status().items()}
     told = [f"{stage}: {', '.join(what)}" for stage, what in changed.items() if what]
     if told:
         raise ToolError(
@@ -80,20 +82,19 @@ def _require_same_inputs(scratch: Scratch, lock: Mapping[str, Any]) -> None:
         )
 
 
-def _changes(told: list[Any], made: set[str]) -> Iterator[str]:
-    """What of a stage's status is more than that its outputs, and those of others, are not here."""
+def _changes(told: list[Any], known: set[str]) -> Iterator[str]:
+    """What of a stage's status is more than that outputs are not here."""
     for entry in told:
         if isinstance(entry, str):
             yield entry  # "changed command"
             continue
         for kind, paths in entry.items():
             if kind == "changed deps":
-                yield from _leaves(path_state for path_state in paths.items() if path_state[0] not in made)
-
-
-def _leaves(paths: Iterator[tuple[str, Any]]) -> Iterator[str]:
-    for path, state in paths:
-        yield f"{state} {path}" if isinstance(state, str) else f"changed parameters {', '.join(state)}"
+                for path, state in paths.items():
+                    if isinstance(state, dict):
+                        yield f"changed parameters {', '.join(state)}"
+                    elif path not in known:
+                        yield f"{state} {path}"
 
 
 def _compared(then: Mapping[str, Any], now: Mapping[str, Any], old: DvcCache, new: DvcCache) -> Iterator[Output]:
