@@ -1,6 +1,7 @@
 """Training and evaluation as stages, on a small checkout: what they write, what they refuse, what they say when there is nothing."""
 
 import contextlib
+import copy
 import json
 import shutil
 import threading
@@ -18,6 +19,8 @@ from onscreen.config import Engine, Evaluate, Params, TrainFaceVoice, TrainHq
 from onscreen.errors import MixedModelsError
 from onscreen.matching.data import Link, PairSet
 from onscreen.matching.folder import PARTS, digest_of_person
+from onscreen.matching.metrics import CHIEF
+from onscreen.matching.paired import paired_interval
 from onscreen.matching.towers import FaceVoiceModel, TowerSpec
 from onscreen.records import Face, Pair, Reject
 from onscreen.stages import evaluate, hq, train_face_voice, train_hq
@@ -109,6 +112,66 @@ def test_metrics_and_plots_hold_no_number_that_json_lacks(done: Workspace) -> No
             assert np.isfinite([[float(value) for value in row.split(",")] for row in rows]).all()
     for stage in ("train_face_voice", "train_hq", "hq"):
         assert any(done.plots(stage).iterdir())
+
+
+def test_the_columns_of_experiments_are_chief_figures_under_their_names(done: Workspace) -> None:
+    found, scores = metrics(done, "evaluate"), json.loads((done.reports / "scores.json").read_text())
+    for model in ("face_voice", "hq"):
+        assert scores[model]["test_people"] == 3
+        assert {f"all.{part}.{name}" for part, of in scores[model]["all"].items() for name in of} == set(CHIEF)
+        assert scores[model]["all"]["verification"]["auc"] == {"value": found[model]["all"]["verification"]["auc"]["value"]}
+
+
+def test_draws_of_few_people_are_not_kept_and_the_test_set_is_told(done: Workspace) -> None:
+    found, kept = metrics(done, "evaluate"), json.loads((done.reports / "resamples.json").read_text())
+    for model in ("face_voice", "hq"):
+        assert kept[model]["reason"] == "3 people; an interval needs 10"
+        assert kept[model]["test_set_sha256"] == found[model]["test_set_sha256"]
+
+
+def test_what_is_kept_of_every_draw_gives_the_intervals_of_the_figures(tmp_path: Path) -> None:
+    params = Evaluate(bootstrap=200)
+    scores = evaluate.run(params, model(), planted(24), NOBODY)
+    both = {"face_voice": scores, "hq": evaluate.run(params, model(), NOBODY, NOBODY)}
+    evaluate.write_resamples(tmp_path / "resamples.json", both, params)
+    kept = json.loads((tmp_path / "resamples.json").read_text(), parse_constant=pytest.fail)
+    assert kept["hq"] == {"reason": "no test people"}
+    about = {key: value for key, value in kept["face_voice"].items() if key != "figures"}
+    assert about == {"test_set_sha256": planted(24).test_set_sha256, "people": 24, "resamples": 200, "seed": 0}
+    assert set(kept["face_voice"]["figures"]) == set(CHIEF)
+    for name, values in kept["face_voice"]["figures"].items():
+        stratum, part, figure = name.split(".")
+        told = scores.figures[stratum][part][figure]
+        assert len(values) == 200
+        if told["value"] not in (0, 1):  # whose interval is the binomial one
+            assert np.percentile(values, [2.5, 97.5]) == pytest.approx([told["low"], told["high"]], abs=1e-5)
+
+
+def test_one_draw_is_of_the_same_people_for_two_models() -> None:
+    pairs, params, one = planted(24), Evaluate(bootstrap=200), model()
+    first, again = (evaluate.run(params, one, pairs, NOBODY) for _ in range(2))
+    for name in CHIEF:
+        assert paired_interval(first.samples[name].tolist(), again.samples[name].tolist()) == (0.0, 0.0)
+    other, random = copy.deepcopy(one), torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for weight in other.parameters():
+            weight.add_(0.02 * torch.randn(weight.shape, generator=random))
+    third = evaluate.run(params, other, pairs, NOBODY)
+    ours, others = first.samples["all.verification.auc"], third.samples["all.verification.auc"]
+    assert 0 < (ours - others).std() < (ours - np.roll(others, 1)).std()  # what makes people easy for both falls out
+
+
+def test_a_test_set_is_known_by_its_people_items_and_sources_and_not_by_its_model() -> None:
+    pairs = planted(5)
+    assert planted(5, noise=0.5).test_set_sha256 == pairs.test_set_sha256
+    assert planted(6).test_set_sha256 != pairs.test_set_sha256
+    named = replace(pairs, face_name=tuple(f"f{number}" for number in range(10)), voice_name=pairs.voice_source)
+    assert named.test_set_sha256 != pairs.test_set_sha256
+    other = replace(pairs, face_source=("another video", *pairs.face_source[1:]))
+    assert other.test_set_sha256 != pairs.test_set_sha256
+    less = evaluate.without(named, [digest_of_person("person001")])
+    assert less.face_name == tuple(name for name in named.face_name if name not in ("f2", "f3"))
+    assert less.test_set_sha256 != named.test_set_sha256
 
 
 def test_a_second_pass_writes_the_same_bytes(done: Workspace) -> None:

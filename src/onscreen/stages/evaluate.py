@@ -16,7 +16,7 @@ from onscreen.matching.data import PairSet, of_people
 from onscreen.matching.figures import FEWEST_FOR_INTERVAL
 from onscreen.matching.folder import digest_of_person, load_model, read_config
 from onscreen.matching.hq_tree import Tree, read_tree
-from onscreen.matching.metrics import Scoring, choose_threshold, evaluation, no_figures, permuted_check
+from onscreen.matching.metrics import CHIEF, Scoring, choose_threshold, evaluation, no_figures, permuted_check
 from onscreen.matching.strata import labels_of, summary
 from onscreen.matching.towers import FaceVoiceModel
 from onscreen.matching.trials import Trials, trials_of
@@ -28,7 +28,7 @@ from onscreen.stages.evaluate_plots import Drawn, drawn_of, write_plots
 from onscreen.stages.items import FaceInput, VoiceInput
 from onscreen.stages.labels import Known, of_own_people, of_tree
 from onscreen.stages.training import Loaded, left_out
-from onscreen.store import atomic_path
+from onscreen.store import atomic_path, write_json
 from onscreen.workspace import Workspace
 
 STAGE = "evaluate"
@@ -133,8 +133,8 @@ LOADERS: dict[str, Load] = {"face_voice": load_face_voice, "hq": load_hq}
 
 
 def main(workspace: Workspace) -> None:
-    """Score models/face_voice and models/hq; write reports/metrics/evaluate.json, reports/resamples.json, plots and
-    reports/report.html."""
+    """Score models/face_voice and models/hq; write reports/metrics/evaluate.json, reports/scores.json,
+    reports/resamples.json, plots and reports/report.html."""
     scores = {name: score(workspace, name, workspace.models / name) for name in MODELS}
     figures = {name: one.figures for name, one in scores.items()}
     drawn = {name: one.drawn for name, one in scores.items() if one.drawn is not None}
@@ -142,6 +142,7 @@ def main(workspace: Workspace) -> None:
     status = "ok" if set(statuses.values()) == {"ok"} else "; ".join(f"{name}: {why}" for name, why in statuses.items())
     metrics = {"status": status, **figures}
     workspace.write_metrics(STAGE, metrics)
+    write_json(workspace.reports / "scores.json", {name: chief_values(one) for name, one in figures.items()})
     write_resamples(workspace.reports / "resamples.json", scores, workspace.params.evaluate)
     write_plots(workspace.plots(STAGE), MODELS, drawn)
     left_out = [row for one in scores.values() for row in one.rejects]
@@ -176,6 +177,16 @@ def score(workspace: Workspace, name: str, folder: Path, seen: Collection[str] =
     about = {"left_out": lost, "backbones_trained_on": backbones_trained_on(config["inputs"]), **known_to}
     rejects = tuple(replace(row, stage=STAGE) for row in sides["test"].rejects)
     return replace(scored, figures=scored.figures | about, rejects=rejects)
+
+
+def chief_values(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the chief figures under their names in evaluate.json, null where there is none, and of how many people."""
+    found: dict[str, Any] = {"test_people": figures.get("test_people", 0)}
+    for name in CHIEF:
+        stratum, part, figure = name.split(".")
+        value = figures[stratum][part].get(figure, {}).get("value")
+        found.setdefault(stratum, {}).setdefault(part, {})[figure] = {"value": value}
+    return found
 
 
 def write_resamples(path: Path, scores: Mapping[str, Scores], params: Evaluate) -> None:
