@@ -143,15 +143,30 @@ def test_other_videos_make_only_what_is_of_the_same_videos_not_comparable(clone)
     assert found[AUC].word == "better"
 
 
+def test_videos_in_a_folder_that_is_called_after_a_person_are_data_raw(clone):
+    for name in ("params.yaml", "dvc.lock"):
+        (clone / name).write_text((clone / name).read_text().replace("data/raw", "/home/anna_kim/videos"))
+    found = difference(clone, "main")
+    text = found.markdown() + json.dumps(found.as_json())
+    assert "| `data.raw` | `data/raw` | `(not shown)` |" in text
+    assert "anna" not in text
+    assert found.compared.data == tuple(row for row in found.compared.data if row.path != "data.raw")  # the same videos
+    assert found.passed
+
+
 def test_a_number_that_is_gone_fails_and_nan_is_named_and_fails(clone):
     rewrite(clone, "reports/metrics/evaluate.json", lambda data: data["face_voice"]["all"]["verification"].pop("auc"))
     rewrite(clone, "reports/metrics/prepare.json", lambda data: data.update(hours=math.nan))
+    with (clone / "gates.yaml").open("a") as file:
+        file.write("# another\n")
     found = difference(clone, "main")
     assert not found.passed
     assert found.compared.failed[0].change.name == AUC
     text = found.markdown()
     assert "**FAIL** reports/metrics/prepare.json holds nan at hours" in text
     assert "it was 0.7 and is missing now" in text
+    assert f"What fails: `{AUC}`, `dvc.lock is up to date`, `NaN or Infinity in metrics`." in text
+    assert "`gates.yaml` itself is another than in that commit" in text
     assert found.as_json()["passed"] is False
 
 

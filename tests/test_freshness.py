@@ -7,6 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from diff_cases import call, commit, dvc, project
+from onscreen.versions import freshness
 from onscreen.versions.freshness import data_is_pushed, lock_is_fresh
 from onscreen.versions.sides import here
 
@@ -108,7 +109,10 @@ def test_one_file_that_the_remote_lacks_fails_with_the_output_and_how_many(clone
     assert pushed(clone).why[0] == "data/made: 1 of 1 objects are missing there"
 
 
-def test_a_remote_that_is_not_here_is_not_checked_which_is_said(clone):
+def test_a_remote_that_is_not_here_is_not_checked_which_is_said(clone, monkeypatch):
+    with monkeypatch.context() as patience:
+        patience.setattr(freshness, "_REMOTE_S", 0.05)
+        assert pushed(clone).why == ("the default remote did not answer within 0.05 s",)
     shutil.rmtree(clone.parent / "store")
     found = pushed(clone)
     assert (found.state, "not on this machine" in found.why[0]) == ("not checked", True)

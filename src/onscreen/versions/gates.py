@@ -115,11 +115,11 @@ def _compared(gate: Gate, change: Change, loss: float) -> Verdict:
 def _lost(gate: Gate, change: Change, loss: float) -> Verdict:
     if gate.relative is None:
         return Verdict(PASS, "worse; the gate sets no limit to a loss")
-    share = loss / abs(change.old) if change.old else float("inf")
-    lost = f"{share:.1%}" if change.old else "all, from 0,"
-    if share > gate.relative:
-        return Verdict(FAIL, f"worse by {lost}; {gate.relative:.1%} may be lost")
-    return Verdict(PASS, f"worse by {lost}; {gate.relative:.1%} may be lost")
+    if not change.old:
+        return Verdict(FAIL, "worse than 0, of which no share can be lost")
+    share = loss / abs(change.old)
+    why = f"worse by {share:.1%}; {gate.relative:.1%} may be lost"
+    return Verdict(FAIL if share > gate.relative else PASS, why)
 
 
 def _without_number(change: Change) -> Verdict:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from onscreen import git
 from onscreen.errors import InputError, ToolError
+from onscreen.lineage import RUN_FILE
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def find_base(root: Path, revision: str | None) -> Base:
 
 def _before(root: Path, head: str) -> Base:
     """Of a commit that the main branch holds: itself, while the checkout has changes that are not committed, else the one before."""
-    if _printed(root, "status", "--porcelain", "--untracked-files=no", "--", "."):
+    if _printed(root, "status", "--porcelain", "--untracked-files=no", "--", ".", f":(exclude){RUN_FILE}"):
         return Base(head, "the last one, for what is not committed yet")
     before = _commit(root, "HEAD~1")
     if not before:
