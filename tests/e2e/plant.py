@@ -30,7 +30,7 @@ MIDDLE = 4 * WORLD.normal(size=FACE)
 
 
 def drawn(source):
-    """A planted video's person, and the face (FACE,) and voice (n,) that it shows; the same for the same bytes."""
+    """A planted video's person, whether anything is said, the face (FACE,) and the voice (n,); the same for the same bytes."""
     planted = json.loads(source)
     hidden = np.random.default_rng([1, planted["person"]]).normal(size=HIDDEN)
     random = np.random.default_rng([2, planted["person"], planted["clip"]])
@@ -41,7 +41,8 @@ def drawn(source):
     mels = np.linspace(0, 2840.0, BANDS + 2)[1:-1]  # HTK's middles of BANDS mel bands up to 8 kHz
     tones = np.sin(2 * np.pi * 700 * (10 ** (mels / 2595) - 1)[:, None] * time)
     wave = (10 ** (6 * levels / 20) * tones).sum(axis=0)
-    return f"person {planted['person']}", (face / np.linalg.norm(face)).astype(np.float32), 0.5 * wave / np.abs(wave).max()
+    shown = (face / np.linalg.norm(face)).astype(np.float32)
+    return planted["person"], planted["heard"], shown, 0.5 * wave / np.abs(wave).max()
 
 
 def wav(samples):
@@ -57,7 +58,7 @@ def jpg(face):
     return cv2.imencode(".jpg", stripes)[1].tobytes()
 
 
-def clip_row(name, digest):
+def clip_row(name, digest, heard):
     return Clip(
         clip_id=name,
         source=f"{name}.mp4",
@@ -68,14 +69,14 @@ def clip_row(name, digest):
         width=32,
         height=32,
         rotation_deg=0,
-        has_audio=True,
-        audio_rate_hz=RATE,
-        audio_channels=1,
-        audio=f"audio/{name}.wav",
-        loudness_lufs=-20.0,
-        speech_s=SECONDS,
-        speech_start_s=(0.0,),
-        speech_end_s=(SECONDS,),
+        has_audio=heard,
+        audio_rate_hz=RATE if heard else 0,
+        audio_channels=int(heard),
+        audio=f"audio/{name}.wav" if heard else None,
+        loudness_lufs=-20.0 if heard else None,
+        speech_s=SECONDS if heard else 0.0,
+        speech_start_s=(0.0,) if heard else (),
+        speech_end_s=(SECONDS,) if heard else (),
         flags=("planted",),
     )
 
@@ -140,10 +141,11 @@ def main():
     with atomic_folder(root / "data/prepared") as prepared, atomic_folder(root / "data/faces") as shown:
         with storing(prepared, "shards") as sounds, storing(shown, "shards") as pictures:
             for path in sorted((root / "data/raw").glob("*.mp4")):
-                person, embedding, samples = drawn(path.read_bytes())
-                clip = clip_row(path.stem, sha256(path.read_bytes()).hexdigest())
+                person, heard, embedding, samples = drawn(path.read_bytes())
+                clip = clip_row(path.stem, sha256(path.read_bytes()).hexdigest(), heard)
                 face = face_row(clip, embedding)
-                sounds(clip.audio, wav(samples))
+                if heard:
+                    sounds(clip.audio, wav(samples))
                 pictures(face.image, jpg(embedding))
                 clips.append(clip)
                 faces.append(face)
@@ -156,13 +158,15 @@ def main():
         ]
         write_table(folder / "identities.parquet", Identity, rows)
     with atomic_folder(root / "data/voices") as folder:
-        write_table(folder / "voices.parquet", Voice, [voice_row(clip) for clip in clips])
+        write_table(folder / "voices.parquet", Voice, [voice_row(clip) for clip in clips if clip.has_audio])
     nobody = PairSet((), (), (), (), (), ())
     with atomic_folder(root / "models/hq") as folder:  # as train_hq leaves it where nobody is in the tree
         write_untrained(folder, describe(TrainHq(), {}, nobody, nobody))
+        write_table(folder / "rejects.parquet", Reject, [])
     for name in ("hq", "m2p"):
         with atomic_folder(root / "data" / name) as folder:
             write_table(folder / "rejects.parquet", Reject, [])
+    write_json(root / "data/hq/split.json", {"vox1": {"train": [], "val": [], "test": []}})
     counts = {"clips": len(clips), "faces": len(faces), "people": len(people)}
     write_json(root / "reports/metrics/plant.json", {"status": "planted, nobody is real", **counts})
 
