@@ -354,7 +354,7 @@ def mlflow_server(base: Path, database: str, s3: S3, bucket: str) -> Iterator[st
     """A running MLflow server that keeps runs in the database and hands artifacts through to S3; yields its URL."""
     (port,) = free_ports(1)
     places = {"MLFLOW_BACKEND_STORE_URI": database, "MLFLOW_ARTIFACTS_DESTINATION": f"s3://{bucket}"}
-    environment = {**s3.environment, **places, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_TRACKING_URI": ""}
+    environment = {**s3.environment, **places, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     with Program(command, port, base / "mlflow.log", environment):
         yield f"http://127.0.0.1:{port}"

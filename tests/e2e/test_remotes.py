@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,9 +18,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from dvc.cli import main, parse_args
 from servers import Program, own_folder, sshd, swift, until
 
 SOURCE = Path(__file__).parents[2] / "src"
+PAGE = Path(__file__).parents[2] / "docs" / "storage.md"
 DVC = [sys.executable, "-m", "dvc"]
 ENVIRONMENT = {**os.environ, "DVC_NO_ANALYTICS": "true"}
 BIG = 8  # files of a megabyte, enough to be in the middle of
@@ -129,12 +134,12 @@ def project(finished, remote, tmp_path_factory):
     """The project, pushed to the remote."""
     root = tmp_path_factory.mktemp("project") / "project"
     shutil.copytree(finished, root)
-    call(root, *DVC, "remote", "add", "--default", "store", remote.url)
+    dvc(root, "remote", "add", "--default", "store", remote.url)
     for name, value in remote.options.items():
-        call(root, *DVC, "remote", "modify", "store", name, value)
+        dvc(root, "remote", "modify", "store", name, value)
     local = remote.login | remote.options | {"url": remote.url}  # the older commits know no remote; --local counts for them all
     for name, value in local.items():
-        call(root, *DVC, "remote", "modify", "--local", "store", name, value)
+        dvc(root, "remote", "modify", "--local", "store", name, value)
     call(root, "git", "commit", "-qam", "A remote")
     call(root, *DVC, "push", "--all-commits", "--remote", "store")
     return root
@@ -165,6 +170,12 @@ def call(root, *command):
     return done.stdout
 
 
+def dvc(root, *arguments):
+    """A command of DVC that only writes its configuration, without another process."""
+    with contextlib.chdir(root):
+        assert main(list(arguments)) == 0
+
+
 def files(folder):
     """Name and digest of every file below a folder."""
     found = (path for path in sorted(folder.rglob("*")) if path.is_file())
@@ -180,6 +191,14 @@ def test_a_clone_pulls_the_same_bytes_and_has_nothing_to_run(project, clone):
     call(clone, "git", "checkout", "-q", "HEAD~2")
     call(clone, *DVC, "pull", "--remote", "store")  # this commit is older than the remote and names none
     assert set(files(clone / "data/faces")) == {f"extracted_faces/vid_{number}.jpg" for number in range(12)}
+
+
+def test_every_dvc_command_of_the_page_is_one_that_dvc_knows():
+    blocks = re.findall(r"```bash\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    found = re.findall(r"\bdvc [^\n#&;`]*", "\n".join(blocks)) + re.findall(r"`(dvc [^`]*)`", PAGE.read_text())
+    assert len(found) > 20
+    for command in found:
+        parse_args(shlex.split(command)[1:])  # SystemExit on what DVC does not know
 
 
 def test_a_stranger_is_turned_away_within_seconds_and_told_so(clone, remote):

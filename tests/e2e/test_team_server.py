@@ -50,9 +50,17 @@ class Team:
 @pytest.fixture(scope="module")
 def team() -> Iterator[Team]:
     with own_folder() as base, postgres(base) as database, swift(base) as s3:
-        s3.client().create_bucket(Bucket="mlflow")
+        make_buckets(s3)
         with mlflow_server(base, database, s3, "mlflow") as address:
             yield Team(address, database, s3)
+
+
+def make_buckets(s3: S3) -> None:
+    """What the composition's service does, twice: the second time there is nothing left to make."""
+    command = [sys.executable, *composed()["buckets"]["command"][1:]]
+    for _ in range(2):
+        subprocess.run(command, env={**os.environ, **s3.environment}, check=True, capture_output=True, timeout=60)
+    assert {bucket["Name"] for bucket in s3.client().list_buckets()["Buckets"]} == {"mlflow", "dvc"}
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +139,16 @@ def test_every_image_of_the_composition_has_a_version_and_every_port_is_this_mac
         image = service.get("image") or ""
         assert re.fullmatch(r"[\w./-]+:v?\d+(\.\d+)+[\w.-]*", image), (name, image)
         assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", [])), name
+
+
+def test_the_server_of_the_composition_is_the_one_that_was_tried_in_its_versions() -> None:
+    packages = set(re.findall(r"[\w-]+==[\d.]+", composed()["mlflow"]["build"]["dockerfile_inline"]))
+    assert packages <= set((ROOT / "constraints.txt").read_text().split())
+    assert {package.split("==")[0] for package in packages} == {"mlflow", "psycopg2-binary", "boto3"}
+    assert composed()["mlflow"]["command"][:2] == ["mlflow", "server"]
+    assert {"MLFLOW_BACKEND_STORE_URI", "MLFLOW_ARTIFACTS_DESTINATION", "MLFLOW_S3_ENDPOINT_URL"} <= composed()["mlflow"][
+        "environment"
+    ].keys()
 
 
 def test_a_service_that_others_wait_for_says_whether_it_is_well() -> None:
