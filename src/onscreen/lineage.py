@@ -76,8 +76,13 @@ def pass_at(root: Path, revision: str) -> Pass:
 def require_up_to_date(root: Path) -> None:
     """Raise ToolError, naming the stages, when the checkout is not what its dvc.lock says."""
     changed = json.loads(git.call(["dvc", "status", "--json"], root))
-    if changed:
-        raise ToolError(f"the checkout has changed since its last pass ({', '.join(sorted(changed))}). Run `dvc repro` first.")
+    if not changed:
+        return
+    whys = [why for stage in changed.values() for why in stage]  # of deps and outs: {"changed outs": {path: state}}
+    states = [state for why in whys if isinstance(why, dict) for paths in why.values() for state in paths.values()]
+    absent = len(states) >= len(whys) and all(state == "deleted" for state in states)
+    what, todo = ("lacks data of", "dvc pull") if absent else ("has changed since", "dvc repro")
+    raise ToolError(f"the checkout {what} its last pass ({', '.join(sorted(changed))}). Run `{todo}` first.")
 
 
 def experiment_passes(root: Path, known: Collection[str] = ()) -> Iterator[Pass]:

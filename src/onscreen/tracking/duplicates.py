@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from onscreen.tracking.store import KIND, LIVE, PARENT, RECORDED, STAGE, runs_with, set_tags
+from onscreen.tracking.store import KIND, LIVE, MEMBER, PARENT, RECORDED, STAGE, runs_with, set_tags
 from onscreen.tracking.writer import WRITER
 
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ def clear_half_passes(client: MlflowClient, experiment: str, writer: str) -> Non
             _drop(client, experiment, run.info.run_id)
 
 
-def remove_orphans(client: MlflowClient, experiment: str, tag: str, digest: str) -> None:
-    """Take away the children of records of a pass that somebody deleted. tag: that holds the pass's digest."""
-    for child in list(runs_with(client, experiment, {tag: digest})):
+def remove_orphans(client: MlflowClient, experiment: str, digest: str) -> None:
+    """Take away the children of records of a pass that somebody deleted."""
+    for child in list(runs_with(client, experiment, {MEMBER: digest})):
         if client.get_run(child.data.tags[PARENT]).info.lifecycle_stage == "deleted":
             _part(client, child)
 
@@ -57,7 +57,8 @@ def _drop(client: MlflowClient, experiment: str, run_id: str, heir: str | None =
 
 def _part(client: MlflowClient, child: Run) -> None:
     if child.data.tags.get(LIVE) == "true":
-        client.delete_tag(child.info.run_id, PARENT)
+        for tag in (PARENT, MEMBER):
+            client.delete_tag(child.info.run_id, tag)
         client.set_tag(child.info.run_id, KIND, "training")
     else:
         client.delete_run(child.info.run_id)

@@ -28,6 +28,7 @@ from onscreen.tracking.store import (
     DIRTY,
     KIND,
     LIVE,
+    MEMBER,
     PARENT,
     RECORDED,
     STAGE,
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
 
 __all__ = ["find_pass", "track"]
 
-MEMBER = "onscreen.of"  # tag of a child: digest of its pass
 ALSO = "onscreen.commit."  # tag, with a commit: an experiment that is this pass too
 TRAINED_IN = "onscreen.trained_in"
 
@@ -112,7 +112,7 @@ class _Book:
         """Record a pass, if it is not known. Returns whether it was new."""
         run = self.known.get(found.digest)
         if run is None:
-            remove_orphans(self.client, self.experiment, MEMBER, found.digest)
+            remove_orphans(self.client, self.experiment, found.digest)
             run_id = record(self.client, self.experiment, found, self)
             self.known[found.digest] = self.client.get_run(run_id)
             return True

@@ -33,6 +33,7 @@ KIND = "onscreen.kind"  # tag: pass, stage (a child of one), training (live, not
 STAGE = "onscreen.stage"
 COMMIT, DIRTY = "mlflow.source.git.commit", "git.dirty"
 LIVE = "onscreen.live"  # tag of a run that was there while its stage ran
+MEMBER = "onscreen.of"  # tag of a pass's child: digest of its pass
 PARENT = "mlflow.parentRunId"
 RECORDED = "onscreen.pass"  # tag of a pass's run: its digest
 _MAX_NAME, _MAX_PARAM, _MAX_TAG = 250, 6000, 8000  # characters that MLflow's store accepts
