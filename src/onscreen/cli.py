@@ -155,7 +155,10 @@ def show() -> None:
 
 @app.command()
 def track() -> None:
-    """Record in MLflow every pass it does not know yet (experiments' too) and register this checkout's models."""
+    """Record in MLflow every pass it does not know yet (experiments' too) and register this checkout's models.
+
+    It can run any time later, with nothing lost, and writes reports/run.json. With tracking.enabled: false it does nothing.
+    """
     from onscreen.tracking.passes import track as record
     from onscreen.workspace import Workspace
 
