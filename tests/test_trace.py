@@ -12,7 +12,7 @@ from onscreen.errors import InputError
 from onscreen.matching.folder import digest_of_person
 from onscreen.matching.hq_tree import FACES, MELS
 from onscreen.naming import file_stem
-from onscreen.records import Identity, Pair, Reject, SplitRow
+from onscreen.records import Clip, Identity, Pair, Reject, SplitRow
 from onscreen.stages.hq import TreeFile, write_tree
 from onscreen.storage import storing
 from onscreen.store import read_table, write_json, write_table
@@ -215,6 +215,15 @@ def test_unknown_names_are_answered_with_near_ones_and_what_there_is(traced):
         print_trace(workspace, "face_voice/7")
     with pytest.raises(InputError, match="there is no run"):
         print_trace(workspace, "0" * 32)
+
+
+def test_a_name_that_a_clip_has_too_says_so(traced, tmp_path, capsys):
+    workspace, _ = traced
+    root = shutil.copytree(workspace.root, tmp_path / "copy", symlinks=True)
+    shutil.rmtree(root / ".dvc" / "cache")  # so that the table itself is read, which has another md5 now
+    clips = read_table(root / "data" / "prepared" / "clips.parquet", Clip)
+    write_table(root / "data" / "prepared" / "clips.parquet", Clip, [replace(clips[0], clip_id="hq"), *clips])
+    assert "is called hq too" in told(Workspace(root, workspace.home, Params(), root), "hq", capsys)
 
 
 def test_tables_that_are_not_here_are_named_with_the_command_that_brings_them(traced, tmp_path, capsys):

@@ -68,7 +68,11 @@ def _people(state: State, subject: Subject) -> set[str]:
 
 def _versions(store: Known, subject: Subject, people: Iterable[str]) -> Iterator[str]:
     for version in store.versions:
-        facts = store.facts(version)
+        try:
+            facts = store.facts(version)
+        except InputError:
+            yield f"{store.title(version)}  unknown: its run {version.run_id} is not in the store"
+            continue
         uses = store.uses(store.states.of(facts.md5s), version.name)
         about = _seen(uses, subject) if uses else _by_people(store, version, people)
         if about:

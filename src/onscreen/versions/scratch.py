@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,7 +26,10 @@ _FROM = "onscreen-checkout"  # the checkout's cache, as a remote
 _LONGEST_S = 3600.0  # hashing raw data for the first time, for `dvc status`
 _ENDS_S = 10.0  # what a program gets to end in before it is killed
 _STDERR = 2  # of this process, whatever stands in for sys.stderr
-_OWN = ("DVC_", "GIT_", "MLFLOW_")  # variables that would lead into the user's checkout, cache or server
+# Variables that would lead into the user's checkout, experiment or tracking server.
+_OWN = re.compile(
+    r"DVC_(ROOT|STAGE|EXP_.*)|MLFLOW_.*|GIT_(DIR|WORK_TREE|INDEX_FILE|COMMON_DIR|PREFIX|OBJECT_DIRECTORY|NAMESPACE)"
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Scratch:
 
 def environment() -> dict[str, str]:
     """What a rebuild's programs see. Weights are the user's: each file is checked against its sha256 when it is used."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
+    own = {name: value for name, value in os.environ.items() if not _OWN.fullmatch(name)}
     programs = os.pathsep.join([str(Path(sys.executable).parent), own.get("PATH", "")])  # dvc.yaml runs `python`
     told = {
         "PATH": programs,

@@ -9,6 +9,7 @@ from rich.console import Console
 from onscreen.versions.rebuild import Output
 
 _FILES = 10  # of a folder that are named
+_OTHER_CPU = "On another kind of CPU networks give other last digits, from the first stage on: compare on the kind of machine that made dvc.lock."
 
 
 def print_verdict(outputs: Sequence[Output]) -> bool:
@@ -22,6 +23,8 @@ def print_verdict(outputs: Sequence[Output]) -> bool:
     bad = [output for output in differ if is_failure(output)]
     same = f"{len(outputs) - len(differ)} of {len(outputs)} outputs are identical"
     screen.print(f"{same}; {len(bad)} should be and are not" if bad else f"{same}{'; the others may differ' if differ else ''}")
+    if bad:
+        screen.print(_OTHER_CPU)
     return not bad
 
 
