@@ -14,6 +14,7 @@ import time
 import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from functools import cached_property
 from importlib.metadata import packages_distributions
@@ -33,7 +34,7 @@ from onscreen import hf
 from onscreen.cache import Item, ItemCache
 from onscreen.config import Params, TrainFaceVoice, TrainHq
 from onscreen.engine import InProcess, Job
-from onscreen.errors import ConfigError, MixedModelsError, WeightsError
+from onscreen.errors import ConfigError, MixedModelsError, Rejected, WeightsError
 from onscreen.guide import requests as limits
 from onscreen.guide.answers import Answer, Answerer
 from onscreen.guide.matching import judging_threshold, match
@@ -43,6 +44,7 @@ from onscreen.lineage import Pass
 from onscreen.matching.folder import describe, load_model, read_config, write_trained
 from onscreen.matching.towers import TowerSpec, hf_face, hf_voice
 from onscreen.matching.train import Recipe, train
+from onscreen.media.sound import decode_sound
 from onscreen.stages import hq_items
 from onscreen.stages.hq_items import PICTURE_MODELS, Crop, Picture, measure_masked, measure_picture
 from onscreen.stages.items import FaceInput, VoiceInput, voice_frames
@@ -241,10 +243,14 @@ def test_a_bad_row_is_answered_with_its_reason_and_spoils_no_other(serving: Answ
 LIMITS = (limits.IMAGE_BYTES, limits.IMAGE_PIXELS, limits.AUDIO_BYTES, limits.AUDIO_S)
 
 
-def test_no_limit_is_below_what_people_have() -> None:
+def test_no_limit_is_below_what_people_have(tmp_path: Path) -> None:
     studio = 2 * 3 * 48_000 * limits.AUDIO_S  # bytes of stereo at 24 bits
     assert studio < limits.AUDIO_BYTES
     assert Params().prepare.max_clip_s <= limits.AUDIO_S
+    for samples, long in ((round(limits.AUDIO_S * 44_100), False), (round(limits.AUDIO_S * 44_100) + 1, True)):
+        (tmp_path / "sound.wav").write_bytes(sound(np.zeros(samples), rate=44_100))
+        with pytest.raises(Rejected, match="too_long") if long else nullcontext():
+            decode_sound(tmp_path / "sound.wav", RATE, limits.AUDIO_S)
     exactly = "A" * (limits.IMAGE_BYTES // 3 * 4)
     assert len(limits.decoded(exactly, limits.IMAGE_BYTES)) <= limits.IMAGE_BYTES
 
@@ -366,11 +372,11 @@ def test_a_model_of_our_own_tree_gets_faces_without_background(media: SimpleName
 
 
 def test_a_model_that_cannot_be_given_what_it_was_trained_on_says_so_when_it_is_loaded(plain: Path, tmp_path: Path) -> None:
-    adopted = {"face": asdict(DLIB), "voice": HQ}
+    hq = {"face": asdict(DLIB), "voice": HQ}
     arcface = {"face": asdict(FaceInput("embedding", "ArcFace")), "voice": asdict(GE2E)}
     for at, (inputs, error, why) in enumerate(
         (
-            (adopted, ConfigError, "adopted HQ-VoxCeleb tree"),
+            (hq, ConfigError, "tree.json, which was not there"),
             ({}, ConfigError, "does not say what its towers take in"),
             (arcface, MixedModelsError, "ArcFace"),
         )
@@ -380,6 +386,9 @@ def test_a_model_that_cannot_be_given_what_it_was_trained_on_says_so_when_it_is_
         write_json(folder / "config.json", read_config(plain) | {"inputs": inputs})
         with pytest.raises(error, match=why):
             answerer(folder, tmp_path / f"place{at}")
+    write_json(tmp_path / "data" / "hq" / "tree.json", {"mel": {"n_mels": 16}, "adopted": {}})
+    with pytest.raises(ConfigError, match="adopted HQ-VoxCeleb tree"):
+        answerer(tmp_path / "0", tmp_path / "place", tmp_path)
 
 
 def test_what_it_brought_is_checked_when_it_is_loaded(plain: Path, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Pictures and sounds as a client sends them: base64 text, and no more of it than a server can hold.
 
-A server answers within 60 s (MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT) or not at all, so the costliest request must end in that time. On
-one core a row of a 250 px face and 5 s of speech takes 0.12 s; a photo of 49 megapixels takes 0.75 s more, 59 s of stereo at 48 kHz 1 s.
+A server answers within 60 s (MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT) or not at all, so the costliest request must end in that time: one
+that was given up is worked off all the same, and others wait for it. On one core a row of a 250 px face and 5 s of speech takes 0.12 s;
+a photo of 49 megapixels takes 0.75 s more, 59 s of stereo at 48 kHz 1 s. MLflow limits no request's size: a proxy before it can.
 
     IMAGE_BYTES   10 MiB: a telephone's photo has 2 to 8.
     IMAGE_PIXELS  50 million, 150 MB when decoded; the file's header tells them, before anything is decoded.

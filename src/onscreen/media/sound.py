@@ -74,7 +74,7 @@ def _decode(container: Any, stream: Any, rate_hz: int, most_s: float) -> tuple[n
 
     to_float = av.AudioResampler(format="flt")  # of any sample format; rate and channels stay as they are
     kind: tuple[int, int] | None = None
-    parts, seconds = list[np.ndarray](), 0.0
+    parts, samples = list[np.ndarray](), 0
     for packet in packets(container, stream):
         for frame in frames_of(packet) or []:
             found = (frame.sample_rate, frame.layout.nb_channels)
@@ -82,8 +82,8 @@ def _decode(container: Any, stream: Any, rate_hz: int, most_s: float) -> tuple[n
                 kind, to_rate = found, soxr.ResampleStream(found[0], rate_hz, 1, dtype="float32")
             if found != kind:
                 raise Rejected("audio_changes_rate", "its sample rate or its channels change on the way")
-            seconds += frame.samples / kind[0]
-            if seconds > most_s:
+            samples += frame.samples
+            if samples > most_s * kind[0]:
                 raise Rejected("too_long", f"more than {most_s:g} s of sound", {"max_s": most_s})
             parts += [to_rate.resample_chunk(_mono(piece, kind[1])) for piece in to_float.resample(frame)]
     if kind is None:

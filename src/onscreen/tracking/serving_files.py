@@ -101,7 +101,11 @@ def about_of(config: Mapping[str, Any], root: Path, params: Params) -> dict[str,
     if "mel_bands" not in voice:
         return about
     tree = root / "data" / "hq" / "tree.json"
-    made: dict[str, Any] = read_json(tree) if tree.is_file() else {}
+    if not tree.is_file():
+        return {
+            "refused": "how its spectrograms are made of sound stands in data/hq/tree.json, which was not there when it was registered"
+        }
+    made: dict[str, Any] = read_json(tree)
     if "mel" not in made or "adopted" in made:
         return {
             "refused": "it was trained on spectrograms of an adopted HQ-VoxCeleb tree, and how those were made of sound nobody has "
