@@ -68,7 +68,8 @@ def print_seeds(workspace: Workspace, number: int) -> None:
     passes = [one for one in found.values() if one is not None]
     failed = [seed for seed, one in found.items() if one is None]
     if passes:
-        Console().print(table_of(spreads(passes, here), commit))
+        every = spreads(passes, here)
+        Console().print(table_of(every, commit), *without_any(every), sep="\n")
     if failed:
         told = ", ".join(map(str, failed))
         raise ToolError(f"{len(failed)} of {number} seeds failed: {told}. What DVC said stands above; repeat to try only these.")
@@ -85,18 +86,23 @@ def spreads(passes: Sequence[Pass], here: Pass) -> list[Spread]:
 
 
 def table_of(found: Sequence[Spread], commit: str) -> Table:
-    """One line a figure; the interval beside it is that of people in the commit's own run."""
+    """One line a figure that some seed has; the interval beside it is that of people in the commit's own run."""
     table = Table(title=f"Seeds of commit {commit[:7]}")
     for title in ("figure", "seeds", "mean ± sd over seeds", "min to max", "this commit, 95 % over people"):
         table.add_column(title, overflow="fold")
-    for one in found:
-        if not one.values:
-            table.add_row(one.name, "0", "; ".join(one.missing), "", "")
-            continue
+    for one in (one for one in found if one.values):
         sd = "one seed has no sd" if one.deviation is None else f"± {one.deviation:.3f}"
         extremes = f"{min(one.values):.3f} to {max(one.values):.3f}"
         table.add_row(one.name, str(len(one.values)), f"{one.mean:.3f} {sd}", extremes, _single(one.here))
     return table
+
+
+def without_any(found: Sequence[Spread]) -> list[str]:
+    """Lines that name the figures that no seed has, by the reason."""
+    names: dict[str, list[str]] = {}
+    for one in (one for one in found if not one.values):
+        names.setdefault("; ".join(one.missing), []).append(one.name)
+    return [f"No seed has {', '.join(of)}: {why}." for why, of in names.items()]
 
 
 def _single(figure: dict[str, Any]) -> str:
