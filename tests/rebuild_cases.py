@@ -56,19 +56,28 @@ def commit(root: Path, message: str = "a pass") -> str:
     return call(root, "git", "rev-parse", "HEAD").strip()
 
 
-def made(root: Path, *, loaded: bool) -> Path:
-    """A project that ran once and is committed. loaded: whether dice fall as they did before."""
+def start_dvc(root: Path) -> None:
+    """DVC with a remote beside the checkout; within this process, because each program of DVC's takes a second to start."""
+    from dvc.repo import Repo
+
+    Repo.init(str(root)).close()
+    (root / ".dvc" / "config").write_text(
+        f"[core]\n    remote = store\n['remote \"store\"']\n    url = {root.parent / 'store'}\n"
+    )
+
+
+def made(root: Path) -> Path:
+    """A project that ran once and is committed. With loaded: false in params.yaml, dice fall otherwise each time."""
     (root / "data" / "raw").mkdir(parents=True)
     (root / "data" / "raw" / "one.txt").write_text("one\n")
     (root / "dvc.yaml").write_text(stages())
     (root / "stage.py").write_text(CODE)
-    (root / "params.yaml").write_text(f"loaded: {str(loaded).lower()}\nshift: 0\n")
+    (root / "params.yaml").write_text("loaded: true\nshift: 0\n")
     (root / ".gitignore").write_text("/mlflow.db*\n/mlartifacts\n/.cache\n/even\n/dice\n/models\n/after.txt\n")
     call(root, "git", "init", "-q", "-b", "main")
     call(root, "git", "config", "user.email", "nobody@example.com")
     call(root, "git", "config", "user.name", "nobody")
-    dvc(root, "init", "-q")
-    dvc(root, "remote", "add", "-q", "-d", "store", root.parent / "store")
+    start_dvc(root)
     dvc(root, "add", "-q", "data/raw")
     dvc(root, "repro", "-q")
     commit(root)

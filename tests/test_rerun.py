@@ -19,7 +19,7 @@ def reran(tmp_path_factory):
     Returns it and the runs by name.
     """
     with settled():
-        root = made(tmp_path_factory.mktemp("rerun") / "project", loaded=True)
+        root = made(tmp_path_factory.mktemp("rerun") / "project")
         workspace = Workspace(root, root, Params(), root / ".cache" / "onscreen")
         dvc(root, "exp", "run", "-q", "--name", "other", "-S", "shift=1", "--temp")
         track(workspace)

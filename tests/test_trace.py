@@ -22,7 +22,7 @@ from onscreen.tracking.registry import CHAMPION, MD5, MODELS
 from onscreen.tracking.store import KIND, PARENT, STAGE, connect, runs_with
 from onscreen.tracking.trace import print_trace
 from onscreen.workspace import Workspace
-from rebuild_cases import call, commit, dvc, settled
+from rebuild_cases import call, commit, dvc, settled, start_dvc
 from records_of import row
 from stage_cases import checkout
 
@@ -103,7 +103,7 @@ def traced(tmp_path_factory):
         call(root, "git", "init", "-q", "-b", "main")
         call(root, "git", "config", "user.email", "nobody@example.com")
         call(root, "git", "config", "user.name", "nobody")
-        dvc(root, "init", "-q")
+        start_dvc(root)
         workspace, runs = Workspace(root, root, Params(), root / ".cache" / "onscreen"), []
         for version, sides in enumerate(({"train": 3, "val": 1, "test": 1}, {"test": 1, "train": 2}), 1):
             write_state(root, sides, version)

@@ -29,7 +29,7 @@ VERIFY = (
 def project(tmp_path_factory):
     """A project whose outputs are the same each time, pushed. Tests leave it as it is, or copy it."""
     with settled():
-        root = made(tmp_path_factory.mktemp("verify") / "project", loaded=True)
+        root = made(tmp_path_factory.mktemp("verify") / "project")
         dvc(root, "push", "-q")
         yield root
 
@@ -53,7 +53,10 @@ def workspace(root):
 
 
 def test_what_differs_is_named_with_its_files_and_what_may_differ_is_told(project, tmp_path, capsys, elsewhere, caplog):
-    root = made(tmp_path / "project", loaded=False)
+    root = shutil.copytree(project, tmp_path / "copy")
+    (root / "params.yaml").write_text("loaded: false\nshift: 0\n")
+    dvc(root, "repro", "-q")
+    commit(root)
     (root / "note.txt").write_text("not committed")
     before = state_of(root)
     assert verify(workspace(root)) is False
