@@ -340,11 +340,12 @@ def main() -> None:
 
 
 def _run_app() -> None:
-    """Run the command; a full disk, whoever met it, is a DiskFull."""
+    """Run the command; a full disk, whoever met it, is a DiskFull, and a place that may not be written an InputError."""
     try:
         app()
     except Exception as error:
-        from onscreen.store import require_room
+        from onscreen.store import require_access, require_room
 
         require_room(error)
+        require_access(error)
         raise

@@ -203,6 +203,16 @@ def require_room(error: Exception) -> None:
         ) from error
 
 
+def require_access(error: Exception) -> None:
+    """Raise InputError, from the error, where it says that a file or folder may not be read or written."""
+    if isinstance(error, PermissionError) or getattr(error, "errno", None) == errno.EROFS:
+        named = getattr(error, "filename", None) or "a file"
+        raise InputError(
+            f"{named}: {getattr(error, 'strerror', None) or error}. This user must be able to read and write there (`ls -ld`, or `lsattr -d`, "
+            "of its folder shows why not); then run the same command again."
+        ) from error
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

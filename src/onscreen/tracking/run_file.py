@@ -28,7 +28,12 @@ def write_run_file(client: MlflowClient, experiment: str, found: Pass, root: Pat
     children = runs_with(client, experiment, {PARENT: run_id})
     content["stages"] = {run.data.tags[STAGE]: run.info.run_id for run in children if STAGE in run.data.tags}
     content["models"] = registered_models(client, found)
-    write_json(root / RUN_FILE, content)
+    try:
+        write_json(root / RUN_FILE, content)
+    except OSError as error:  # not the store's fault, which the pass is safe in
+        raise ToolError(
+            f"{RUN_FILE} cannot be written: {error.strerror}. The pass is recorded; `onscreen track` writes it later."
+        ) from error
 
 
 def unregistered(client: MlflowClient, found: Pass, root: Path) -> list[str]:

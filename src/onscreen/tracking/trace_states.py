@@ -12,7 +12,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from onscreen.dvc_cache import DvcCache, md5_of
-from onscreen.errors import InputError
 from onscreen.lineage import workspace_pass
 from onscreen.workspace import Workspace
 
@@ -106,9 +105,7 @@ class States:
 @contextmanager
 def states(workspace: Workspace) -> Iterator[States]:
     """States of a checkout, laid out in a temporary folder."""
-    try:
-        locked = workspace_pass(workspace.root).md5s()
-    except InputError:  # nothing ran here yet; what ran elsewhere may be known
-        locked = {}
+    here = (workspace.root / "dvc.lock").is_file()  # else nothing ran here yet; what ran elsewhere may be known
+    locked = workspace_pass(workspace.root).md5s() if here else {}
     with TemporaryDirectory(prefix="onscreen-trace-") as scratch:
         yield States(workspace, Path(scratch), DvcCache.of(workspace.root), locked)
