@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 PROMOTION = "onscreen.promotion"  # tag of a version that asked to be champion: what was found when it last did
 CHALLENGED = "onscreen.challenged"  # tag of a champion: what was found when it was last compared with another
+_NO_SPREAD = 1e-9  # sums of weights differ by rounding
 _MOST_REASON = 1000  # characters of a reason in a tag
 
 
@@ -148,7 +149,7 @@ def _decide(workspace: Workspace, sides: list[_Side]) -> Verdict:
 def _verdict(decisive: Compared, other: str) -> tuple[bool, str]:
     if decisive.low is None or decisive.high is None:
         return False, f"{FIGURES[DECIDES]} cannot be compared: {decisive.reason}"
-    interval = f"95 % interval {decisive.low:+.3f} to {decisive.high:+.3f}"
+    interval = f"95 % interval {_interval(decisive)}"
     told = f"{FIGURES[DECIDES]} {decisive.value:.3f}, {other} {decisive.other:.3f}, difference {decisive.difference:+.3f}, {interval}"
     return decisive.low > 0, told if decisive.low > 0 else f"{told}: it does not lie above 0"
 
@@ -222,15 +223,22 @@ def _show(verdict: Verdict, challenger: ModelVersion, champion: ModelVersion | N
 
 
 def _table(found: Comparison, challenger: ModelVersion, champion: ModelVersion | None) -> Table:
-    other = f"champion {champion.version}" if champion else "chance"
-    table = Table(title=f"{challenger.name} on {found.people} test people whom neither was trained on", title_justify="left")
+    other, whom = (f"champion {champion.version}", "neither was") if champion else ("chance", "it was not")
+    table = Table(title=f"{challenger.name} on {found.people} test people whom {whom} trained on", title_justify="left")
     for column in ("", other, f"challenger {challenger.version}", "difference", "95 % interval"):
         table.add_column(column, justify="left" if not column else "right")
     for name, title in FIGURES.items():
         one = found.figures[name]
-        interval = one.reason if one.low is None or one.high is None else f"{one.low:+.3f} to {one.high:+.3f}"
-        table.add_row(title, _number(one.other), _number(one.value), _number(one.difference, "+"), escape(interval))
+        table.add_row(title, _number(one.other), _number(one.value), _number(one.difference, "+"), escape(_interval(one)))
     return table
+
+
+def _interval(one: Compared) -> str:
+    if one.low is None or one.high is None:
+        return one.reason
+    if one.high - one.low < _NO_SPREAD:
+        return f"{one.low:+.3f} in every draw of people"
+    return f"{one.low:+.3f} to {one.high:+.3f}"
 
 
 def _number(value: float | None, sign: str = "") -> str:
