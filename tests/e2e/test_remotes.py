@@ -25,7 +25,7 @@ SOURCE = Path(__file__).parents[2] / "src"
 PAGE = Path(__file__).parents[2] / "docs" / "storage.md"
 DVC = [sys.executable, "-m", "dvc"]
 ENVIRONMENT = {**os.environ, "DVC_NO_ANALYTICS": "true"}
-BIG = 8  # files of a megabyte, enough to be in the middle of
+BIG = 24  # files of a megabyte, enough to be in the middle of
 STAGES = """stages:
   faces:
     cmd: PYTHONPATH={source} {python} faces.py
