@@ -231,7 +231,7 @@ def test_tables_that_are_not_here_are_named_with_the_command_that_brings_them(tr
     root = shutil.copytree(workspace.root, tmp_path / "copy", symlinks=True)
     shutil.rmtree(root / ".dvc" / "cache")
     text = told(Workspace(root, workspace.home, Params(), root), "face_voice/1", capsys)
-    assert "models/face_voice and data/splits, which are not on this machine" in text
+    assert "told by models/face_voice and data/splits: not on this machine" in text
     assert "dvc fetch --all-commits models/face_voice data/splits" in text
     assert clips(text) == []
     text = told(Workspace(root, workspace.home, Params(), root), "face_voice/2", capsys)

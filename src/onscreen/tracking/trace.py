@@ -45,7 +45,7 @@ def _lines(store: Known, name: str) -> Iterator[str]:
         try:
             subject, state, place = subject_of(store, name)
         except InputError as error:
-            raise InputError(f"{error} {_other_names(store)}") from error
+            raise InputError(f"{str(error).rstrip('.')}. {_other_names(store)}") from error
         yield from lines_of_subject(store, subject, state, place)
 
 

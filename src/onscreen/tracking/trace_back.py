@@ -95,7 +95,7 @@ def _others(uses: Uses) -> Iterator[str]:
 
 def _absent(state: State, model: str, facts: RunFacts) -> Iterator[str]:
     paths = [path for path in NEEDS[model] if state.where.get(path, ABSENT) == ABSENT]
-    yield f"\nWhat it was trained on stands in {' and '.join(paths)}, which are not on this machine with these md5s."
+    yield f"\nWhat it was trained on is told by {' and '.join(paths)}: not on this machine with the md5s above."
     if facts.experiment not in ("", "workspace"):
         yield f"Where the experiment was pushed: dvc exp pull origin {facts.experiment}"
     yield f"Where its data was pushed, and a commit holds it: dvc fetch --all-commits {' '.join(paths)}"
