@@ -133,7 +133,7 @@ def record(client: MlflowClient, experiment: str, found: Pass, book: _Book) -> s
     """Write a pass: its run, its stages' runs, and, last, the tag by which it counts. Returns the id of its run, or, where
     another machine was faster, of that one's."""
     tags = _common(found) | {KIND: "pass", WRITER: writer_of(book.workspace.home), "onscreen.params": params_digest(found.params)}
-    tags |= {f"md5.{shown_path(path)}": md5 for path, md5 in found.md5s().items()}
+    tags |= {"mlflow.source.name": "dvc.yaml"} | {f"md5.{shown_path(path)}": md5 for path, md5 in found.md5s().items()}
     if found.name != "workspace":
         tags[f"{ALSO}{found.commit}"] = found.name
     run = client.create_run(experiment, run_name=f"pass {found.name}, from {found.baseline[:7]}", tags=as_tags(tags))

@@ -26,7 +26,7 @@ from onscreen.tracking.shown import without_login
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Metric, Run
+    from mlflow.entities import Experiment, Metric, Run
 
 EXPERIMENT = "onscreen"
 KIND = "onscreen.kind"  # tag: pass, stage (a child of one), training (live, not in a pass yet), promotion
@@ -61,16 +61,31 @@ def connect(home: Path, patience_s: int = _PATIENCE_S, retries: int = 2) -> tupl
 
         (home / ".cache").mkdir(parents=True, exist_ok=True)
         _knock(named or f"sqlite:///{path}")
-        with FileLock(home / ".cache" / "mlflow.lock"):  # several processes on a fresh database crash each other
+        path_lock = FileLock(home / ".cache" / "mlflow.lock")  # several processes on a fresh database crash each other
+        with contextlib.nullcontext() if (named or "").startswith("http") else path_lock:
             client = MlflowClient(tracking_uri=named or f"sqlite:///{path}")
-            experiment = client.get_experiment_by_name(EXPERIMENT)
-            if experiment is None:
-                place = _artifacts(named, home)
-                experiment = client.get_experiment(client.create_experiment(EXPERIMENT, artifact_location=place))
-                if not named:
-                    with contextlib.closing(sqlite3.connect(path)) as db:
-                        db.execute("PRAGMA journal_mode=WAL")  # readers, such as the UI, do not block a training that writes
+            experiment = client.get_experiment_by_name(EXPERIMENT) or _make_experiment(client, _artifacts(named, home))
+            if not named:
+                _let_readers_in(path)
     return client, experiment.experiment_id
+
+
+def _make_experiment(client: MlflowClient, place: str | None) -> Experiment:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_experiment(client.create_experiment(EXPERIMENT, artifact_location=place))
+    except MlflowException:
+        made = client.get_experiment_by_name(EXPERIMENT)
+        if made is None:  # no other machine was faster
+            raise
+        return made
+
+
+def _let_readers_in(path: Path) -> None:
+    """Readers, such as the UI, do not block a training that writes; a database keeps this once it is set."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA journal_mode=WAL")
 
 
 def _artifacts(named: str | None, home: Path) -> str | None:
