@@ -229,7 +229,11 @@ def _frozen_faces(workspace: Workspace, how: FaceInput, faces: Mapping[str, Face
         jobs.append(Job(key, FaceTask(crop, network)))
     _need(workspace, jobs, network, hf.FACE_TYPES)
     found = dict(zip(faces, workspace.engine.measure("faces", tower_faces.measure_face, jobs), strict=True))
-    return Items({name: item.arrays["embedding"] for name, item in found.items() if isinstance(item, Item)}, _lost(found), faces=_counted(found))
+    return Items(
+        {name: item.arrays["embedding"] for name, item in found.items() if isinstance(item, Item)},
+        _lost(found),
+        faces=_counted(found),
+    )
 
 
 def _pictures(workspace: Workspace, how: FaceInput, faces: Mapping[str, FaceFile]) -> Items:
