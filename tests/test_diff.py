@@ -134,6 +134,20 @@ def test_other_draws_of_people_give_no_interval(clone):
     assert "9 people; an interval needs 10" in verdicts(clone)[AUC].why
 
 
+def test_a_worse_model_is_not_let_through_by_resamples_that_are_gone_edited_or_of_another_seed(clone):
+    model(clone, skill=0.6)
+    path = clone / "reports/resamples.json"
+    kept = path.read_text()
+    rewrite(clone, "reports/resamples.json", lambda data: data["face_voice"].update(seed=1))
+    assert verdicts(clone)[AUC].word == "FAIL"
+    for odd in ("a lot", 5, [1e400], ["a"] * 100):
+        path.write_text(kept)
+        rewrite(clone, "reports/resamples.json", lambda data, odd=odd: data["face_voice"]["figures"].update({AUC[20:]: odd}))
+        assert verdicts(clone)[AUC].word == "FAIL", odd
+    path.unlink()
+    assert verdicts(clone)[AUC].word == "FAIL"
+
+
 def test_other_videos_make_only_what_is_of_the_same_videos_not_comparable(clone):
     lock = (clone / "dvc.lock").read_text()
     raw = call(clone, "git", "show", "HEAD:data/raw.dvc").split("md5: ")[1].split()[0]
@@ -220,6 +234,19 @@ def test_the_main_branch_is_compared_with_the_commit_before_and_a_changed_checko
     assert (base.sha, "main branch holds" in base.how) == (first, True)
 
 
+def test_commits_of_the_own_main_branch_that_nobody_pushed_are_no_work_of_the_branch(clone):
+    pushed = call(clone, "git", "rev-parse", "origin/main")
+    call(clone, "git", "switch", "-q", "main")
+    write_params(clone, 9)
+    call(clone, "git", "-c", "user.name=n", "-c", "user.email=n@example.com", "commit", "-qam", "not pushed")
+    assert find_base(clone, None).sha == pushed
+    main = call(clone, "git", "rev-parse", "HEAD")
+    call(clone, "git", "switch", "-qc", "topic")
+    write_params(clone, 10)
+    call(clone, "git", "-c", "user.name=n", "-c", "user.email=n@example.com", "commit", "-qam", "topic")
+    assert find_base(clone, None).sha == main
+
+
 def test_a_detached_head_and_the_target_of_a_pull_request_are_known(clone, monkeypatch):
     main = call(clone, "git", "rev-parse", "main")
     call(clone, "git", "checkout", "-q", "--detach")
@@ -267,6 +294,15 @@ def test_conflict_markers_and_broken_files_are_named(clone):
     (clone / "dvc.lock").unlink()
     with pytest.raises(InputError, match="dvc repro"):
         here(clone)
+
+
+def test_a_lock_that_is_none_of_dvcs_and_a_number_beyond_all_floats_are_told_in_a_line(clone):
+    rewrite(clone, "reports/metrics/prepare.json", lambda data: data.update(clips=10**400))
+    assert not difference(clone, "main").passed
+    for text in ("stages: {a: 3}", "stages: {a: {outs: 5}}", "stages: {a: {deps: [5]}}", "stages: {a: {outs: [{md5: x}]}}"):
+        (clone / "dvc.lock").write_text(text)
+        with pytest.raises(InputError, match=r"dvc\.lock holds no stages as DVC writes them"):
+            difference(clone, "main")
 
 
 def test_links_go_to_the_server_without_its_password_and_only_for_this_pass(clone):

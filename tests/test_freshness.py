@@ -73,6 +73,23 @@ def test_whatever_git_holds_and_the_lock_does_not_tell_is_named(clone):
         assert told in found.why, (told, found.why)
 
 
+def test_what_dvc_does_not_ask_about_is_asked(clone):
+    (clone / "reports" / "resamples.json").unlink()
+    call(clone, "git", "rm", "-q", "make.py")
+    (clone / "reports" / "metrics" / "anna.kim.json").write_text("{}")
+    (clone / "dvc.yaml").write_text((clone / "dvc.yaml").read_text().replace("  evaluate:\n", "  evaluate:\n    frozen: true\n"))
+    (clone / "dvc.lock").write_text((clone / "dvc.lock").read_text() + "  old:\n    cmd: echo old\n    outs: []\n")
+    found = fresh(clone)
+    for told in (
+        "stage evaluate: reports/resamples.json is deleted",
+        "stage make: an input is deleted",
+        "a file of reports/metrics is no output of a stage of dvc.yaml",
+        "stage evaluate is frozen in dvc.yaml, so that nobody knows whether it is up to date; `dvc unfreeze` it",
+        "stage old is in dvc.lock and not in dvc.yaml; take it out of dvc.lock too",
+    ):
+        assert told in found.why, (told, found.why)
+
+
 def test_a_dependency_that_the_lock_does_not_know_is_stale_also_where_its_data_is_not_here(clone):
     (clone / "dvc.yaml").write_text(
         (clone / "dvc.yaml").read_text().replace("deps: [data/made, src]", "deps: [data/made, src, data/raw]")

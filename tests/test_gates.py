@@ -64,6 +64,12 @@ def test_a_figure_that_should_have_an_interval_and_has_none_is_not_judged_by_its
     assert (verdict.word, "3 people" in verdict.why) == ("not comparable", True)
 
 
+def test_resamples_that_are_gone_or_of_other_draws_excuse_no_loss():
+    gone = [change(0.9, new, no_interval="no resamples were kept now", excused=False) for new in (0.1, 0.89, 0.95)]
+    assert words(gate(relative=0.02), *gone) == ["FAIL", "not comparable", "not comparable"]
+    assert "worse by 88.9%" in judge(gate(relative=0.02), gone[0]).why
+
+
 def test_a_number_that_became_null_or_is_missing_fails_and_one_that_never_was_does_not():
     null = Change(AUC, 0.7, None, True, True, "1 person; at least 2 are needed")
     missing = Change(AUC, 0.7, None, True, False, "no metrics file has it")

@@ -88,6 +88,17 @@ def test_a_lock_that_other_files_made_is_refused(project, tmp_path):
         verify(workspace(root))
 
 
+def test_what_no_stage_makes_any_more_is_not_called_identical(project, tmp_path, capsys):
+    root = shutil.copytree(project, tmp_path / "copy")
+    pipeline = (root / "dvc.yaml").read_text()
+    (root / "dvc.yaml").write_text(pipeline[: pipeline.index("  after:")])
+    commit(root)
+    assert verify(workspace(root)) is False
+    told = " ".join(capsys.readouterr().out.split())
+    assert "-> not made" in told
+    assert "3 of 4 outputs are identical; 1 should be and are not" in told
+
+
 def test_raw_data_that_is_nowhere_is_named(project, tmp_path):
     root = shutil.copytree(project, tmp_path / "copy", ignore=shutil.ignore_patterns("cache"))
     dvc(root, "remote", "modify", "-q", "--local", "store", "url", tmp_path / "empty")

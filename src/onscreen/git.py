@@ -61,6 +61,12 @@ def _succeeds(command: list[str], root: Path) -> bool:
     return True
 
 
+def is_ignored(root: Path, path: str) -> bool:
+    """Whether git leaves a path alone: one that .gitignore names, or that is outside of the repository."""
+    inside = _succeeds(["git", "ls-files", "--", path], root)
+    return not inside or _succeeds(["git", "check-ignore", "--quiet", "--", path], root)
+
+
 def is_dirty(root: Path, apart: Iterable[str] = ()) -> bool:
     """Whether files that git knows or could know differ from HEAD, apart from these paths."""
     told = call(["git", "status", "--porcelain", "--", ".", *(f":(exclude){path}" for path in apart)], root)

@@ -158,12 +158,13 @@ def _change(name: str, first: Number | None, second: Number | None, differs: str
     first, second = first or none_of_codes, second or none_of_codes
     old, new = first.value if first else None, second.value if second else None
     reason = second.reason if second else "no metrics file has it"
-    low = high = None
-    why = ""
-    if old is not None and new is not None and not differs:
-        found = _paired(name, *sides)
-        low, high, why = (*found, "") if isinstance(found, tuple) else (None, None, found)
-    return Change(name, old, new, first is not None, second is not None, reason, low, high, differs, why)
+    there = first is not None, second is not None
+    if old is None or new is None or differs:
+        return Change(name, old, new, *there, reason, not_comparable=differs)
+    found = _paired(name, *sides)
+    if isinstance(found, tuple):
+        return Change(name, old, new, *there, reason, *found)
+    return Change(name, old, new, *there, reason, no_interval=found.why, excused=found.excused)
 
 
 def _counts_codes(name: str, sides: tuple[Side, Side]) -> bool:
@@ -192,25 +193,47 @@ def not_comparable(same: str, name: str, old: Side, new: Side) -> str:
     return "" if sets[0] == sets[1] else f"the test set changed: {people}"
 
 
-def _paired(name: str, old: Side, new: Side) -> tuple[float, float] | str:
-    """The 95 % interval of new - old over the same draws of the same people; else why there is none, or "" for a figure that never
-    has one."""
+@dataclass(frozen=True)
+class _Unpaired:
+    """Why there is no interval; "" for a figure that never has one. excused: see gates.Change."""
+
+    why: str
+    excused: bool = True
+
+
+def _paired(name: str, old: Side, new: Side) -> tuple[float, float] | _Unpaired:
+    """The 95 % interval of new - old over the same draws of the same people; else why there is none."""
     match = _MODEL.fullmatch(name)
     if name not in CHIEF or match is None:
-        return ""
+        return _Unpaired("")
     first, second = (_of_model(side.resamples, match["model"]) for side in (old, new))
     for one, when in ((first, "before"), (second, "now")):
-        if "figures" not in one:
-            return f"{shown.reason(one['reason'])} ({when})" if "reason" in one else f"no resamples were kept {when}"
+        if "reason" in one:
+            return _Unpaired(f"{shown.reason(one['reason'])} ({when})")
+        if not isinstance(one.get("figures"), dict):
+            return _Unpaired(f"no resamples were kept {when}", excused=when == "before")
     if any(first.get(key) != second.get(key) for key in _DRAWN):
-        return "the two were not resampled alike (people, resamples or seed)"
+        return _Unpaired("the two were not resampled alike (people, resamples or seed)", excused=False)
     evaluated = _of_model(new.metrics.get("evaluate"), match["model"]).get("test_set_sha256")
     if second.get("test_set_sha256") != evaluated:
-        return "reports/resamples.json is of another test set than the metrics"
-    figures = [one["figures"].get(match["figure"]) for one in (first, second)]
-    if figures[0] is None or figures[1] is None:
-        return f"{_many(second.get('people'), 'person')}: too few, or no spread, for resamples"
-    return paired_interval(figures[1], figures[0])
+        return _Unpaired("reports/resamples.json is of another test set than the metrics", excused=False)
+    others, ours = (one["figures"].get(match["figure"]) for one in (first, second))
+    if others is None or ours is None:
+        return _Unpaired(f"{_many(second.get('people'), 'person')}: too few, or no spread, for resamples")
+    return _interval(ours, others)
+
+
+def _interval(ours: Any, others: Any) -> tuple[float, float] | _Unpaired:
+    if not (_are_samples(ours) and _are_samples(others)):
+        return _Unpaired("reports/resamples.json holds something else than numbers", excused=False)
+    found = paired_interval(ours, others)
+    return _Unpaired(found, excused=len(ours) == len(others)) if isinstance(found, str) else found
+
+
+def _are_samples(found: Any) -> bool:
+    return isinstance(found, list) and all(
+        value is None or (isinstance(value, float | int) and -1 <= value <= 1) for value in found
+    )
 
 
 def _slice(name: str, old: Side, new: Side, before: Mapping[str, Number], now: Mapping[str, Number]) -> Slice:

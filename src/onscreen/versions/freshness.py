@@ -21,6 +21,7 @@ from ruamel.yaml.error import YAMLError
 import onscreen
 from onscreen import git
 from onscreen.errors import InputError
+from onscreen.lineage import METRICS
 from onscreen.versions import shown
 
 OK, FAIL, NOT_CHECKED = "ok", "FAIL", "not checked"
@@ -41,7 +42,11 @@ class Check:
 def lock_is_fresh(root: Path, lock: dict[str, Any]) -> Check:
     """Compare dvc.lock with dvc.yaml, params.yaml and the files that git holds. lock: stages of dvc.lock."""
     paths = _Paths(root, lock)
-    why = [*_stages(_pipeline(root), lock), *_status(root, lock, paths), *_chain(root, lock, paths)]
+    pipeline = _pipeline(root)
+    outs = _outs(pipeline)
+    held = {path for path, how in outs.items() if how.get("cache") is False}  # by git, so that a clone without data has them, too
+    unmade = _unmade(root, {*pipeline, *lock}, outs)
+    why = [*_stages(pipeline, lock), *unmade, *_status(root, lock, paths, held), *_chain(root, lock, paths)]
     return _check("dvc.lock is up to date", list(dict.fromkeys(why)), "`dvc repro` brings it up to date; commit dvc.lock with it")
 
 
@@ -49,8 +54,15 @@ class _Paths:
     """Which paths git tracks, and how a path is called: one that neither the pipeline writes nor git tracks may be a person's."""
 
     def __init__(self, root: Path, lock: dict[str, Any]) -> None:
+        self._root = root
         self.tracked = set(git.call(["git", "ls-files", "-z"], root).split("\0"))
         self._written = {entry["path"] for stage in lock.values() for entry in stage.get("outs") or []}
+
+    def in_git(self, path: str) -> bool:
+        """Whether git has a path, or would have it: what neither a stage makes nor a .dvc file names nor git ignores."""
+        if path in self.tracked or path in self._written or Path(path).is_absolute() or (self._root / f"{path}.dvc").is_file():
+            return path in self.tracked
+        return not git.is_ignored(self._root, path)
 
     def named(self, path: str) -> str:
         own = path in self.tracked or path in self._written or path in ("data/raw", "src") or path.startswith("src/")
@@ -103,24 +115,45 @@ def _pipeline(root: Path) -> dict[str, Any]:
 
 
 def _stages(pipeline: dict[str, Any], lock: dict[str, Any]) -> Iterator[str]:
-    """A stage whose outputs were never made is not in the lock, and `dvc status` only calls its outputs deleted."""
+    """A stage whose outputs were never made is not in the lock, and `dvc status` only calls its outputs deleted. It asks nothing of
+    one that is frozen, and neither it nor `dvc repro` looks at what the lock alone has."""
     made = {name.partition("@")[0] for name in lock}
-    for name in pipeline:
+    for name, told in pipeline.items():
         if name not in made:
             yield f"stage {name} is in dvc.yaml and not in dvc.lock"
+        if isinstance(told, dict) and told.get("frozen"):
+            yield f"stage {name} is frozen in dvc.yaml, so that nobody knows whether it is up to date; `dvc unfreeze` it"
+    for name in sorted(made - set(pipeline)):
+        yield f"stage {name} is in dvc.lock and not in dvc.yaml; take it out of dvc.lock too"
 
 
-def _status(root: Path, lock: dict[str, Any], paths: _Paths) -> Iterator[str]:
+def _outs(pipeline: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Path -> options of every output of dvc.yaml."""
+    kinds = ("outs", "metrics", "plots")
+    outs = [out for stage in pipeline.values() if isinstance(stage, dict) for kind in kinds for out in stage.get(kind) or []]
+    told = [item for out in outs for item in (out.items() if isinstance(out, dict) else [(out, None)])]
+    return {str(path): how if isinstance(how, dict) else {} for path, how in told}
+
+
+def _unmade(root: Path, stages: set[str], outs: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Metrics that no stage makes: nothing says whether anybody measured them. A file of another name may be a person's."""
+    for file in sorted((root / METRICS).glob("*.json")):
+        path = f"{METRICS}{file.name}"
+        if path not in outs:
+            yield f"{path if file.stem in stages else 'a file of reports/metrics'} is no output of a stage of dvc.yaml"
+
+
+def _status(root: Path, lock: dict[str, Any], paths: _Paths, held: set[str]) -> Iterator[str]:
     for name, entries in _dvc_status(root).items():
         known = {entry["path"] for kind in ("deps", "outs") for entry in lock.get(name, {}).get(kind) or []}
         for entry in entries:
             if entry == "changed command":
                 yield f"stage {name}: its command is another in dvc.yaml"
             elif isinstance(entry, dict):
-                yield from _changed(name, entry, known, paths)
+                yield from _changed(name, entry, known, paths, held)
 
 
-def _changed(stage: str, entry: dict[str, dict[str, Any]], known: set[str], paths: _Paths) -> Iterator[str]:
+def _changed(stage: str, entry: dict[str, dict[str, Any]], known: set[str], paths: _Paths, held: set[str]) -> Iterator[str]:
     who = "a .dvc file" if stage.endswith(".dvc") else f"stage {stage}"
     known = set(entry.get("changed outs", {})) if stage.endswith(".dvc") else known
     for path, state in ((path, state) for part in entry.values() for path, state in part.items()):
@@ -129,7 +162,7 @@ def _changed(stage: str, entry: dict[str, dict[str, Any]], known: set[str], path
             yield f"{who}: parameters changed: {names}"
         elif state == "update available":
             continue
-        elif state not in _NOT_HERE or path in paths.tracked or path not in known:
+        elif state not in _NOT_HERE or path in held or paths.in_git(path) or path not in known:
             yield f"{who}: {paths.named(path)} is {'not in dvc.lock' if path not in known else state}"
 
 

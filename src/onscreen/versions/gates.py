@@ -39,7 +39,8 @@ class Change:
     """One number on both sides. there: whether the metrics files have it at all; it may be null there.
 
     low, high: 95 % paired interval of new - old. not_comparable: why old says nothing about new; empty where it does.
-    no_interval: why there is no interval, for figures that are meant to have one; empty for those that never have.
+    no_interval: why there is no interval, for figures that are meant to have one; empty for those that never have. excused: whether
+    that is why a loss is not judged, as with too few people; resamples that are missing now, or of other draws, are no excuse.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Change:
     high: float | None = None
     not_comparable: str = ""
     no_interval: str = ""
+    excused: bool = True
 
     @property
     def difference(self) -> float | None:
@@ -104,12 +106,18 @@ def _compared(gate: Gate, change: Change, loss: float) -> Verdict:
         if change.low <= 0 <= change.high:
             return Verdict(NOISE, "the interval of the change holds 0")
     elif change.no_interval:
-        return Verdict(NOT_COMPARABLE, f"no interval of the change: {change.no_interval}")
+        return _without_interval(gate, change, loss)
     if abs(loss) <= gate.noise:
         return Verdict(NOISE, f"up to {gate.noise:g} is noise")
     if loss < 0:
         return Verdict(BETTER)
     return _lost(gate, change, loss)
+
+
+def _without_interval(gate: Gate, change: Change, loss: float) -> Verdict:
+    why = f"no interval of the change: {change.no_interval}"
+    lost = _lost(gate, change, loss) if loss > gate.noise and not change.excused else None
+    return Verdict(FAIL, f"{lost.why}; {why}") if lost and lost.word == FAIL else Verdict(NOT_COMPARABLE, why)
 
 
 def _lost(gate: Gate, change: Change, loss: float) -> Verdict:

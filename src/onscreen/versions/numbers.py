@@ -16,6 +16,7 @@ _LOWER = re.compile(
     r"(eer|min_dcf_p\d+|median_rank|val_loss|train_loss|missed|accepted|singleton_rate|rejected_share|without_\w+_share)$"
 )
 _HIGHER = re.compile(r"(auc|top\d+|mrr|map|one_of_\w+|balanced_accuracy|\w*(f1|precision|recall)|ari|nmi)$")
+_MOST = 10**300  # whole numbers beyond are no float
 _ABOUT_DATA = ("prepare", "extract_faces", "dedupe", "voices", "split", "hq", "m2p")
 
 
@@ -69,7 +70,7 @@ def _numbers(data: Any, name: str) -> Iterator[tuple[str, Number]]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return (isinstance(value, float) or (isinstance(value, int) and abs(value) < _MOST)) and not isinstance(value, bool)
 
 
 def _number(value: Any, why: Any) -> Number:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,10 +53,19 @@ def rebuilt(root: Path, commit: str, lock: dict[str, Any], folder: Path, params:
         (scratch.project / "params.yaml").write_text(params, encoding="utf-8")
     bring_in(root, scratch, _sources(lock))
     _require_same_inputs(scratch, _made(lock) | ({"params.yaml"} if params is not None else set()))
+    _forget(scratch, _made(lock))
     if status := scratch.dvc("repro", "--force", "--no-run-cache"):
         raise ToolError(f"`dvc repro` of commit {commit[:12]} failed with status {status}; what it said stands above")
     now = YAML(typ="safe", pure=True).load(scratch.project / "dvc.lock")
     return list(_compared(lock["stages"], now["stages"], DvcCache.of(root), DvcCache.of(scratch.project)))
+
+
+def _forget(scratch: Scratch, made: Iterable[str]) -> None:
+    """Take away dvc.lock and outputs that git holds: what no stage makes again must not count as made."""
+    (scratch.project / "dvc.lock").unlink()
+    for path in made:
+        place = scratch.project / path
+        shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
 
 
 def _made(lock: Mapping[str, Any]) -> set[str]:

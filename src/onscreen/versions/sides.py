@@ -81,8 +81,8 @@ def _side(texts: Mapping[str, str], where: str) -> Side:
         f"{METRICS}{stage}.json holds {value} at {_shown(name)}" for stage, data in metrics.items() for name, value in _odd(data)
     )
     lock = _yaml(texts, "dvc.lock", where)
-    if lock is not None and not isinstance(lock.get("stages"), dict):
-        raise InputError(f"dvc.lock{where} has no stages. Run `dvc repro`, or restore the file from git.")
+    if lock is not None and not _is_lock(lock.get("stages")):
+        raise InputError(f"dvc.lock{where} holds no stages as DVC writes them. Run `dvc repro`, or restore the file from git.")
     return Side(
         params=_yaml(texts, "params.yaml", where) or {},
         lock=None if lock is None else lock["stages"],
@@ -92,6 +92,14 @@ def _side(texts: Mapping[str, str], where: str) -> Side:
         no_numbers=broken,
         gates=texts.get("gates.yaml"),
     )
+
+
+def _is_lock(stages: Any) -> bool:
+    """Whether each stage has lists of entries that name a path, where it has any."""
+    if not isinstance(stages, dict) or not all(isinstance(stage, dict) for stage in stages.values()):
+        return False
+    lists = [stage.get(kind) or [] for stage in stages.values() for kind in ("deps", "outs")]
+    return all(isinstance(found, list) and all(isinstance(one, dict) and "path" in one for one in found) for found in lists)
 
 
 def _shown(name: str) -> str:
