@@ -37,7 +37,16 @@ def find_base(root: Path, revision: str | None) -> Base:
     left = _printed(root, "merge-base", "HEAD", main)
     if not left:
         raise InputError(f"where this branch left {main} is not known here. {_then(root)}")
-    return _before(root, head) if left == head else Base(left, "where this branch left the main one")
+    return _before(root, head) if left == head else Base(_later(root, left, head), "where this branch left the main one")
+
+
+def _later(root: Path, left: str, head: str) -> str:
+    """left, or where this branch left the checkout's own main branch, where that has commits that the remote's does not hold yet."""
+    for name in () if os.environ.get("GITHUB_BASE_REF") else ("refs/heads/main", "refs/heads/master"):
+        own = _printed(root, "merge-base", "HEAD", name)
+        if own not in ("", head) and _printed(root, "merge-base", left, own) == left:
+            return own
+    return left
 
 
 def _before(root: Path, head: str) -> Base:

@@ -16,6 +16,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -69,7 +70,7 @@ def print_seeds(workspace: Workspace, number: int) -> None:
     failed = [seed for seed, one in found.items() if one is None]
     if passes:
         every = spreads(passes, here)
-        Console().print(table_of(every, commit), *without_any(every), sep="\n")
+        Console().print(table_of(every, commit), *without_interval(every), *without_any(every), sep="\n")
     if failed:
         told = ", ".join(map(str, failed))
         raise ToolError(f"{len(failed)} of {number} seeds failed: {told}. What DVC said stands above; repeat to try only these.")
@@ -87,14 +88,27 @@ def spreads(passes: Sequence[Pass], here: Pass) -> list[Spread]:
 
 def table_of(found: Sequence[Spread], commit: str) -> Table:
     """One line a figure that some seed has; the interval beside it is that of people in the commit's own run."""
-    table = Table(title=f"Seeds of commit {commit[:7]}")
-    for title in ("figure", "seeds", "mean ± sd over seeds", "min to max", "this commit, 95 % over people"):
-        table.add_column(title, overflow="fold")
+    table = Table(title=f"Seeds of commit {commit[:7]}", title_justify="left", box=SIMPLE_HEAD, padding=0, pad_edge=False)
+    for title in ("figure", "seeds", "mean ± sd", "min-max", "this commit, 95 % over people"):
+        table.add_column(title, no_wrap=title == "figure", overflow="fold")
+    marks = _marks(found)
     for one in (one for one in found if one.values):
         sd = "one seed has no sd" if one.deviation is None else f"± {one.deviation:.3f}"
-        extremes = f"{min(one.values):.3f} to {max(one.values):.3f}"
-        table.add_row(one.name, str(len(one.values)), f"{one.mean:.3f} {sd}", extremes, _single(one.here))
+        extremes = f"{min(one.values):.3f}-{max(one.values):.3f}"
+        table.add_row(one.name, str(len(one.values)), f"{one.mean:.3f} {sd}", extremes, _single(one.here, marks))
     return table
+
+
+def without_interval(found: Sequence[Spread]) -> list[str]:
+    """What the marks of the table stand for: why the commit's own figure has no interval."""
+    return [f"{mark} no interval: {why}" for why, mark in _marks(found).items()]
+
+
+def _marks(found: Sequence[Spread]) -> dict[str, str]:
+    """A mark for each reason, told once below the table."""
+    alone = [one.here for one in found if one.values and one.here.get("value") is not None and one.here.get("low") is None]
+    reasons = dict.fromkeys(str(figure.get("interval_reason", "none")) for figure in alone)
+    return {why: f"({place})" for place, why in enumerate(reasons, 1)}
 
 
 def without_any(found: Sequence[Spread]) -> list[str]:
@@ -105,11 +119,11 @@ def without_any(found: Sequence[Spread]) -> list[str]:
     return [f"No seed has {', '.join(of)}: {why}." for why, of in names.items()]
 
 
-def _single(figure: dict[str, Any]) -> str:
+def _single(figure: dict[str, Any], marks: dict[str, str]) -> str:
     if figure.get("value") is None:
         return str(figure.get("reason", "none"))
     if figure.get("low") is None:
-        return f"{figure['value']:.3f}, no interval: {figure.get('interval_reason', 'none')}"
+        return f"{figure['value']:.3f} {marks[str(figure.get('interval_reason', 'none'))]}"
     return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
 
 
