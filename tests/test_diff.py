@@ -111,6 +111,13 @@ def test_a_wrong_commit_is_an_error_of_one_line_and_exit_code_2(clone):
     assert done.stderr.startswith("error: nowhere: no such commit")
 
 
+def test_a_file_where_the_folder_should_be_stays_and_is_named(clone):
+    (clone / "mine").write_text("mine")
+    with pytest.raises(InputError, match="mine cannot be a folder for the comparison: File exists"):
+        print_diff(clone, "main", clone / "mine")
+    assert (clone / "mine").read_text() == "mine"
+
+
 def test_a_worse_model_fails_and_one_that_differs_by_luck_does_not(clone):
     model(clone, skill=0.6)
     found = verdicts(clone)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from onscreen.errors import InputError
 from onscreen.versions.compare import Compared, compare
 from onscreen.versions.freshness import FAIL, Check, data_is_pushed, lock_is_fresh
 from onscreen.versions.gates import read_gates
@@ -74,7 +75,12 @@ def _write(root: Path, found: Difference, output: Path) -> Difference:
     from onscreen.store import atomic_path, write_json
     from onscreen.versions.pictures import write_pictures
 
-    output.mkdir(parents=True, exist_ok=True)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"--output {output} cannot be a folder for the comparison: {error.strerror}. Name another one."
+        ) from error
     made, lacking = write_pictures(root, found.old, found.new, found.compared, output)
     found = replace(found, said=replace(found.said, pictures=made, no_pictures=lacking))
     with atomic_path(output / "diff.md") as temporary:
