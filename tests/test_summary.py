@@ -3,11 +3,12 @@
 import io
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from onscreen.config import Params
 from onscreen.store import write_json
-from onscreen.summary import summary
+from onscreen.summary import places, summary
 from onscreen.workspace import Workspace
 
 
@@ -36,3 +37,13 @@ def test_names_stay_with_their_values_and_a_reason_is_told_once(tmp_path: Path) 
     assert (shown.count(few), shown.count("chance alone finds it"), shown.count("(1)")) == (1, 1, 4)
     assert "flags: lips_do_not_move=48 (nothing is lost by these)" in shown
     assert "…" not in shown
+
+
+def test_where_mlflow_is_follows_the_environment_and_tells_no_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(uri: str) -> str:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        return places(Workspace(tmp_path, tmp_path, Params(), tmp_path))[-1]
+
+    assert told("").endswith(f"--backend-store-uri sqlite:///{tmp_path}/mlflow.db")
+    assert told("http://anna:secret@mlflow.example.com:5000").endswith(" http://mlflow.example.com:5000")
+    assert told("postgresql://anna:secret@db/mlflow").endswith('--backend-store-uri "$MLFLOW_TRACKING_URI"')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from shlex import quote
 from typing import Any
@@ -14,6 +15,7 @@ from onscreen.cli import STAGES
 from onscreen.errors import InputError, ToolError
 from onscreen.lineage import flatten, require_up_to_date
 from onscreen.store import read_json
+from onscreen.tracking.shown import public_address
 from onscreen.voices.flags import costs_nothing
 from onscreen.workspace import Workspace
 
@@ -109,7 +111,10 @@ def _short(value: float) -> str:
 
 def places(workspace: Workspace) -> list[str]:
     """Where to look next, and what to know before believing the tables: one line each."""
-    lines, database = [], f"sqlite:///{workspace.home / 'mlflow.db'}"
+    lines: list[str] = []
+    named = os.environ.get("MLFLOW_TRACKING_URI", "")
+    database = '"$MLFLOW_TRACKING_URI"' if named else quote(f"sqlite:///{workspace.home}/mlflow.db")  # it may hold a password
+    store = public_address(named) or f"mlflow ui --backend-store-uri {database}"
     if (workspace.raw / "sample.json").is_file():
         lines.append(f"{workspace.raw} holds sample clips: scores mean nothing but that the pipeline runs.")
     try:
@@ -120,5 +125,5 @@ def places(workspace: Workspace) -> list[str]:
         *lines,
         f"Report:   {workspace.reports / 'report.html'}",
         f"Rejects:  {workspace.root / 'data'}/*/rejects.parquet",
-        f"MLflow:   mlflow ui --backend-store-uri {quote(database)}",
+        f"MLflow:   {store}",
     ]

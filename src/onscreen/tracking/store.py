@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import re
 import socket
@@ -53,6 +54,7 @@ def connect(home: Path, patience_s: int = _PATIENCE_S, retries: int = 2) -> tupl
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(patience_s))  # MLflow's own: 120 s, 7 times, and minutes between
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", str(retries))
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # one warning a retry; the error says it once
     named = os.environ.get("MLFLOW_TRACKING_URI")
     path = home / "mlflow.db"
     with answering(named or str(path)):
@@ -117,9 +119,15 @@ def answering(store: str) -> Iterator[None]:
         raise
     except failures() as error:
         raise ToolError(
-            f"MLflow's store {without_login(store)} does not answer, or refuses: {without_login(str(error))[:400]}. "
-            "Nothing is lost: run `onscreen track` again when it does."
+            f"MLflow's store {without_login(store)}{' (of MLFLOW_TRACKING_URI)' if '://' in store else ''} does not answer, or refuses: "
+            f"{_core(without_login(str(error)))[:400]}. Nothing is lost: once it does, `onscreen track` records every pass."
         ) from error
+
+
+def _core(text: str) -> str:
+    """What the system said, where MLflow and its HTTP client have wrapped it in names of theirs."""
+    said = re.search(r"\[Errno -?\d+\] [^'\"()]+", text) if text.startswith("API request") else None
+    return said[0] if said else text.strip().rstrip(".")
 
 
 def failures() -> tuple[type[Exception], ...]:
