@@ -1,6 +1,7 @@
 """A pass is recorded once, whoever made it, as one run with a child for each stage, and a training's curve with it."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -270,6 +271,14 @@ def test_half_a_record_is_made_anew_and_its_live_run_is_not_lost(project, monkey
     (run,) = passes(project)
     assert len(everything(project)[1]) == 3
     assert children(project, run)["train_hq"].data.tags[LIVE] == "true"
+
+
+def test_checkouts_that_share_a_database_wait_for_each_other_to_make_it(tmp_path):
+    code = "import sys; from pathlib import Path; from onscreen.tracking.store import connect; connect(Path(sys.argv[1]))"
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/shared.db"}
+    homes = [tmp_path / name for name in ("one", "two", "three")]
+    running = [subprocess.Popen([sys.executable, "-c", code, str(home)], env=environment) for home in homes]
+    assert [process.wait(timeout=120) for process in running] == [0, 0, 0]
 
 
 def test_of_two_machines_that_record_a_pass_at_once_one_record_stays(project, tmp_path, monkeypatch):

@@ -63,13 +63,19 @@ def connect(home: Path, patience_s: int = _PATIENCE_S, retries: int = 2) -> tupl
 
         (home / ".cache").mkdir(parents=True, exist_ok=True)
         _knock(named or f"sqlite:///{path}")
-        path_lock = FileLock(home / ".cache" / "mlflow.lock")  # several processes on a fresh database crash each other
+        path_lock = FileLock(_lock_file(named, home))  # several processes on a fresh database crash each other
         with contextlib.nullcontext() if (named or "").startswith("http") else path_lock:
             client = MlflowClient(tracking_uri=named or f"sqlite:///{path}")
             experiment = client.get_experiment_by_name(EXPERIMENT) or _make_experiment(client, _artifacts(named, home))
             if not named:
                 _let_readers_in(path)
     return client, experiment.experiment_id
+
+
+def _lock_file(named: str | None, home: Path) -> Path:
+    """One for all who use a database: beside a file that is named, which several checkouts may share."""
+    parts = urlsplit(named or "")
+    return Path(f"{parts.path[1:]}.lock") if parts.scheme == "sqlite" else home / ".cache" / "mlflow.lock"
 
 
 def _make_experiment(client: MlflowClient, place: str | None) -> Experiment:
