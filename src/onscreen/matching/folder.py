@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from onscreen.store import read_json, write_json
 
 PARTS = ("face_encoder", "face_projection", "audio_encoder", "audio_projection")
 LAST = "last/training_state.safetensors"
+SOURCES = "sources_sha256.txt"
 TOO_FEW = "too few people to train"
 _SHOWN = 3  # names in an error
 
@@ -58,6 +59,40 @@ def describe(params: Train, inputs: dict[str, Any], training: PairSet, validatio
         "validation_people_sha256": sorted(digest_of_person(name) for name in validation.people),
         "training_list_sha256": hashlib.sha256("\n".join(people).encode()).hexdigest(),
     }
+
+
+def write_sources(folder: Path, *sides: PairSet) -> None:
+    """Write what tells the videos that these people were seen and heard in, a line each: 16 hex digits of a sha256 of theirs.
+
+    Identities may get other names; by its videos a person is still known as one whom the model has met.
+    """
+    (folder / SOURCES).write_text("".join(f"{one}\n" for one in sorted({digest for side in sides for digest in _sources(side)})))
+
+
+def read_sources(folder: Path) -> frozenset[str]:
+    """What write_sources has written; empty for a model of before there was such a file."""
+    path = folder / SOURCES
+    return frozenset(path.read_text(encoding="ascii").split()) if path.is_file() else frozenset()
+
+
+def met(pairs: PairSet, sources: Collection[str]) -> set[str]:
+    """Identity ids of the people of whom a face or a voice comes from one of these sources (of read_sources)."""
+    seen = set(sources)
+    return {
+        pairs.people[link.person]
+        for link in pairs.links
+        if seen & {_source(pairs.face_source[link.face]), _source(pairs.voice_source[link.voice])}
+    }
+
+
+def _sources(pairs: PairSet) -> Iterator[str]:
+    for link in pairs.links:
+        yield _source(pairs.face_source[link.face])
+        yield _source(pairs.voice_source[link.voice])
+
+
+def _source(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 def write_untrained(folder: Path, description: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from onscreen.config import Train
 from onscreen.console import EpochLog
 from onscreen.matching.data import PairSet
 from onscreen.matching.distributed import is_first
-from onscreen.matching.folder import TOO_FEW, describe, history, write_trained, write_untrained
+from onscreen.matching.folder import TOO_FEW, describe, history, write_sources, write_trained, write_untrained
 from onscreen.matching.state import epochs_done
 from onscreen.matching.towers import TowerSpec, sized
 from onscreen.matching.train import FEWEST_PEOPLE, Recipe, Trained, recipe_of, train
@@ -85,6 +85,7 @@ def fit(workspace: Workspace, plan: Plan, training: Loaded, validation: Loaded, 
             with FileLock(f"{state}.lock"):  # an experiment with the same inputs goes on from the same file
                 trained = _train(workspace, plan, recipe, training.pairs, validation.pairs, state)
                 write_trained(out, recipe, trained, description, validation.pairs)
+        write_sources(out, training.pairs, validation.pairs)
         write_table(out / "rejects.parquet", Reject, training.rejects + validation.rejects)
     workspace.write_metrics(plan.stage, _metrics(plan.params, description["data"], training, validation, trained) | plan.told)
     _write_plots(workspace.plots(plan.stage), description["data"], trained)

@@ -20,8 +20,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from onscreen.errors import InputError, OnscreenError, ToolError
-from onscreen.matching.data import PairSet
-from onscreen.matching.folder import load_model, read_config
+from onscreen.matching.data import PairSet, of_people
+from onscreen.matching.folder import load_model, met, read_config, read_sources
 from onscreen.matching.metrics import Scoring
 from onscreen.stages.evaluate import LOADERS, without
 from onscreen.tracking.comparison import DECIDES, FIGURES, Compared, Comparison, compare, shared
@@ -106,11 +106,13 @@ class _Unusable(Exception):
 
 @dataclass(frozen=True)
 class _Side:
-    """A version as it lies in `folder`. test: the checkout's test pairs as it takes them in. seen: digests of its people."""
+    """A version as it lies in `folder`. test: the checkout's test pairs as it takes them in. seen, sources: digests of the people
+    whom it was trained on or chosen by, and of the videos of these."""
 
     folder: Path
     test: PairSet
     seen: frozenset[str]
+    sources: frozenset[str]
 
 
 def _side(workspace: Workspace, client: MlflowClient, version: ModelVersion, place: Path) -> _Side:
@@ -123,7 +125,8 @@ def _side(workspace: Workspace, client: MlflowClient, version: ModelVersion, pla
         test = LOADERS[version.name](workspace, config)["test"].pairs
     except failures as error:
         raise _Unusable(_why(error, version, workspace, place)) from error
-    return _Side(folder, test, frozenset([*config["training_people_sha256"], *config["validation_people_sha256"]]))
+    seen = frozenset([*config["training_people_sha256"], *config["validation_people_sha256"]])
+    return _Side(folder, test, seen, read_sources(folder))
 
 
 def _why(error: Exception, version: ModelVersion, workspace: Workspace, place: Path) -> str:
@@ -135,7 +138,8 @@ def _why(error: Exception, version: ModelVersion, workspace: Workspace, place: P
 def _decide(workspace: Workspace, sides: list[_Side]) -> Verdict:
     params = workspace.params.evaluate
     seen = {digest for side in sides for digest in side.seen}
-    tests = [without(side.test, seen) for side in sides]
+    known = {name for side in sides for other in sides for name in met(side.test, other.sources)}
+    tests = [of_people(without(side.test, seen), lambda name: name not in known) for side in sides]
     tests = [*shared(tests[0], tests[-1])][: len(sides)]
     left_out = max(len(side.test.by_person) for side in sides) - len(tests[0].by_person)
     models = [(load_model(side.folder), test) for side, test in zip(sides, tests, strict=True)]
