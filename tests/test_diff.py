@@ -191,6 +191,15 @@ def test_a_number_that_is_gone_fails_and_nan_is_named_and_fails(clone):
     assert found.as_json()["passed"] is False
 
 
+def test_who_deletes_a_gate_is_told_what_it_would_have_said(clone):
+    rewrite(clone, "reports/metrics/evaluate.json", lambda data: data["face_voice"]["all"]["verification"].pop("auc"))
+    (clone / "gates.yaml").write_text("gates: {}\n")
+    found = difference(clone, "main")
+    assert found.compared.failed == ()
+    assert found.said.old_gates_fail == (AUC,)
+    assert f"By that commit's gates `{AUC}` would fail." in found.markdown()
+
+
 def test_a_commit_without_a_pass_makes_everything_new_and_says_so(world, tmp_path):
     root = shutil.copytree(world, tmp_path / "copy", symlinks=True)
     call(root, "git", "rm", "-q", "--cached", "dvc.lock")
@@ -215,7 +224,7 @@ def test_markdown_is_cut_by_whole_rows_and_json_is_not(clone):
         file.writelines(f"key_{place:03d}_{'x' * 50}: {place}\n" for place in range(900))
     base = find_base(clone, "main")
     old, new = at(clone, base.sha), here(clone)
-    said = Said(base, first=False, gates_changed=False, no_gates=False, no_numbers=(), checks=())
+    said = Said(base, first=False, gates_changed=False, old_gates_fail=(), no_gates=False, no_numbers=(), checks=())
     found = Difference(base, old, new, compare(old, new, {}), said, passed=False)
     text = found.markdown()
     assert len(text) <= LIMIT < 65_536

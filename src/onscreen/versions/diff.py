@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from onscreen.errors import InputError
+from onscreen.errors import ConfigError, InputError
 from onscreen.versions.compare import Compared, compare
 from onscreen.versions.freshness import FAIL, Check, data_is_pushed, lock_is_fresh
 from onscreen.versions.gates import read_gates
@@ -51,6 +52,7 @@ def difference(root: Path, revision: str | None) -> Difference:
         base=base,
         first=old.lock is None,
         gates_changed=old.gates is not None and old.gates != new.gates,
+        old_gates_fail=_fail_by_old_gates(old, new, names, stages),
         no_gates=new.gates is None,
         no_numbers=new.no_numbers,
         checks=checks,
@@ -58,6 +60,18 @@ def difference(root: Path, revision: str | None) -> Difference:
     )
     passed = not compared.failed and not new.no_numbers and all(check.state != FAIL for check in checks)
     return Difference(base, old, new, compared, said, passed)
+
+
+def _fail_by_old_gates(old: Side, new: Side, names: Collection[str], stages: Collection[str]) -> tuple[str, ...] | None:
+    """Numbers that the other commit's gates would not let pass: whoever loosens a gate is seen to. Empty where they are the same,
+    None where they do not fit: the change may put a wrong file right, or take out the stage that it names."""
+    if old.gates is None or old.gates == new.gates:
+        return ()
+    try:
+        gates = read_gates(old.gates, names, stages)
+    except ConfigError:
+        return None
+    return tuple(row.change.name for row in compare(old, new, gates).failed)
 
 
 def print_diff(root: Path, revision: str | None, output: Path | None) -> bool:

@@ -24,11 +24,12 @@ class Section:
 
 @dataclass(frozen=True)
 class Said:
-    """What is said of a comparison beside its numbers. links: of MLflow, markdown. pictures: names of files beside diff.md."""
+    """What is said of a comparison beside its numbers. old_gates_fail: see diff.py. links: of MLflow, markdown. pictures: names of files beside diff.md."""
 
     base: Base
     first: bool
     gates_changed: bool
+    old_gates_fail: tuple[str, ...] | None
     no_gates: bool
     no_numbers: tuple[str, ...]
     checks: tuple[Check, ...]
@@ -85,11 +86,17 @@ def _opening(compared: Compared, said: Said) -> Iterator[str]:
     if said.first:
         yield "That commit has no `dvc.lock`: nothing had run there, so everything is new."
     if said.gates_changed:
-        yield "`gates.yaml` itself is another than in that commit."
+        yield f"`gates.yaml` itself is another than in that commit. {_by_old_gates(said.old_gates_fail)}"
     failing = [*(row.change.name for row in compared.failed), *(check.name for check in said.checks if check.state == FAIL)]
     failing += ["NaN or Infinity in metrics"] if said.no_numbers else []
     if failing:
         yield f"What fails: {', '.join(f'`{what}`' for what in failing)}."
+
+
+def _by_old_gates(fail: tuple[str, ...] | None) -> str:
+    if fail is None:
+        return "That commit's gates do not fit today's numbers."
+    return f"By that commit's gates {', '.join(f'`{name}`' for name in fail) or 'nothing'} would fail."
 
 
 def _checks(said: Said) -> Iterator[str]:
