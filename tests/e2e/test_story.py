@@ -88,7 +88,7 @@ def test_three_experiments_of_the_queue_stand_beside_each_other(story):
     assert found.keys() == {"once", "faster", "still"}
     chosen = {name: data["params"]["params.yaml"]["data"]["train_face_voice"] for name, data in found.items()}
     assert [chosen[name]["learning_rate"] for name in ("once", "faster", "still")] == [1e-4, 1e-3, 1e-6]
-    scored = {name: auc(data["metrics"]["reports/metrics/evaluate.json"]["data"]) for name, data in found.items()}
+    scored = {name: auc(data["metrics"]["reports/scores.json"]["data"]) for name, data in found.items()}
     assert max(scored["once"], scored["still"]) < 0.6 < 0.95 < scored["faster"]
     assert call(story, "git", "status", "--porcelain") == ""
 

@@ -181,7 +181,7 @@ def score(workspace: Workspace, name: str, folder: Path, seen: Collection[str] =
 
 def chief_values(figures: Mapping[str, Any]) -> dict[str, Any]:
     """The values of the chief figures under their names in evaluate.json, null where there is none, and of how many people."""
-    found: dict[str, Any] = {"test_people": figures.get("test_people", 0)}
+    found: dict[str, Any] = {"test_people": figures.get("test_people")}
     for name in CHIEF:
         stratum, part, figure = name.split(".")
         value = figures[stratum][part].get(figure, {}).get("value")
