@@ -74,6 +74,7 @@ def test_a_model_folder_holds_what_the_design_names(done: Workspace, name: str) 
         "config.json",
         "history.json",
         "rejects.parquet",
+        "sources_sha256.txt",
     }
     assert read_table(folder / "rejects.parquet", Reject) == []
     config = json.loads((folder / "config.json").read_text())
