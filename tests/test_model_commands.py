@@ -110,7 +110,7 @@ def test_it_trains_on_the_train_side_alone_and_names_what_it_cannot_use(trained:
     assert config["joined_people_sha256"] == [digest_of_person("zz_copy")]
     assert {path.name for path in trained.iterdir()} == {
         *(f"{part}.safetensors" for part in PARTS),
-        *("last", "config.json", "history.json", "rejects.parquet", ".onscreen"),
+        *("last", "config.json", "history.json", "rejects.parquet", "sources_sha256.txt", ".onscreen"),
     }
     codes = {row.item: row.code for row in read_table(trained / "rejects.parquet", Reject)}
     assert codes == {
