@@ -44,7 +44,7 @@ class DvcSource(DatasetSource):
 
     @classmethod
     def _resolve(cls, raw_source: Any) -> DvcSource:
-        raise NotImplementedError  # MLflow asks only where _can_resolve says yes
+        raise ToolError(f"{raw_source} is not resolved: MLflow asks only where _can_resolve says yes, and it never does")
 
     def to_dict(self) -> dict[str, Any]:
         """As MLflow stores it."""

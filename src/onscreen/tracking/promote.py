@@ -25,9 +25,9 @@ from onscreen.matching.folder import load_model, met, read_config, read_sources
 from onscreen.matching.metrics import Scoring
 from onscreen.stages.evaluate import LOADERS, without
 from onscreen.tracking.comparison import DECIDES, FIGURES, Compared, Comparison, compare, shared
-from onscreen.tracking.registry import CHAMPION, MODELS, download_folder, store_errors, version_of
+from onscreen.tracking.registry import CHAMPION, MODELS, download_folder, version_of
 from onscreen.tracking.shown import without_login
-from onscreen.tracking.store import connect, log_batch, store_of
+from onscreen.tracking.store import connect, failures, log_batch, store_of
 from onscreen.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def promote(workspace: Workspace, model: str, number: int | None = None) -> bool
 def _mlflow_errors() -> Iterator[None]:
     try:
         yield
-    except store_errors() as error:
+    except failures() as error:
         raise ToolError(
             f"the comparison could not be kept, so the alias was not moved: {without_login(str(error))[:300]}"
         ) from error
@@ -116,14 +116,14 @@ class _Side:
 
 
 def _side(workspace: Workspace, client: MlflowClient, version: ModelVersion, place: Path) -> _Side:
-    failures: tuple[type[Exception], ...] = (OnscreenError, *store_errors())
+    reasons: tuple[type[Exception], ...] = (OnscreenError, *failures())
     try:
         with store_of(client):
             folder = download_folder(version, place / str(version.version))
         config = read_config(folder)
         load_model(folder)
         test = LOADERS[version.name](workspace, config)["test"].pairs
-    except failures as error:
+    except reasons as error:
         raise _Unusable(_why(error, version, workspace, place)) from error
     seen = frozenset([*config["training_people_sha256"], *config["validation_people_sha256"]])
     return _Side(folder, test, seen, read_sources(folder))

@@ -13,10 +13,10 @@ from onscreen.console import log
 from onscreen.errors import ToolError
 from onscreen.lineage import Pass
 from onscreen.tracking.card import Facts, card, facts_of, summary
-from onscreen.tracking.registry import CARD, MD5, MODEL, MODELS, TEST_SET, TRAINING_LIST, store_errors, versions_of
+from onscreen.tracking.registry import CARD, MD5, MODEL, MODELS, TEST_SET, TRAINING_LIST, versions_of
 from onscreen.tracking.serving_files import NAME, brought
 from onscreen.tracking.shown import without_login
-from onscreen.tracking.store import recorded, store_of
+from onscreen.tracking.store import failures, recorded, store_of
 from onscreen.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _register(client: MlflowClient, experiment: str, found: Pass, workspace: Wor
             version = client.create_model_version(
                 name, f"models:/{model_id}", run_id, _tags(found, path, facts), description=summary(facts), model_id=model_id
             )
-    except store_errors() as error:
+    except failures() as error:
         why = f"{path} could not be registered: {without_login(str(error))[:300]}"
         raise ToolError(f"{why}. No version was made; when that is mended, run `onscreen track` again.") from error
     log.info("%s: registered as %s, version %s", path, name, version.version)

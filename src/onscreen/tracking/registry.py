@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onscreen.errors import InputError
-from onscreen.tracking.store import failures
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -19,16 +17,6 @@ MD5 = "onscreen.md5"  # tag: DVC's, of the model's folder
 MODELS = {"models/face_voice": "face_voice", "models/hq": "hq"}  # folder -> registered name
 TEST_SET, TRAINING_LIST = "onscreen.test_set", "onscreen.training_list"  # tags: sha256 of what it was scored on, and trained on
 MODEL, CARD = "model", "model_card"  # artifacts of a version
-
-
-def store_errors() -> tuple[type[Exception], ...]:
-    """What a store of versions and artifacts raises: what a tracking store does, and S3 where that is in use."""
-    if "boto3" not in sys.modules:
-        return failures()
-    from boto3.exceptions import Boto3Error  # type: ignore[import-untyped]  # it has no stubs
-    from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # likewise
-
-    return *failures(), Boto3Error, BotoCoreError, ClientError
 
 
 def version_of(client: MlflowClient, name: str) -> ModelVersion:
