@@ -307,8 +307,8 @@ def test_labels_of_dances_need_no_identity_and_empty_cells_are_none(tmp_path: Pa
 
 
 def test_the_command_freezes_dances_too_once_there_are_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from onscreen.guide.ledger_commands import freeze
     from onscreen.config import Params
+    from onscreen.guide.ledger_commands import freeze
     from onscreen.records import Identity
     from onscreen.store import write_json, write_table
 
